@@ -1,0 +1,1 @@
+"""Code Envs: Gymnasium environments for reinforcement learning on code."""

@@ -1,0 +1,1 @@
+"""Execution: jobs run in a hardened sandbox, outcomes come back as facts."""

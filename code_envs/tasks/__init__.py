@@ -1,0 +1,1 @@
+"""Tasks: programs, their descriptions and their tests, from several sources."""
