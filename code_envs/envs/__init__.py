@@ -1,0 +1,1 @@
+"""The environments: one final class per file on the episode loop of `base`."""

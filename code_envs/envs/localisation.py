@@ -1,0 +1,56 @@
+"""Spectrum-based fault localisation: which lines the failing tests run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Suspicion", "ochiai"]
+
+
+class Suspicion:
+    """Ochiai value, share of failing tests, and rank of each line.
+
+    Args:
+        value: Ochiai value per line, (L + 1,) float32; entry 0 is unused.
+        failing: Share of the failing tests that run the line, (L + 1,) float32.
+    """
+
+    __slots__ = ("failing", "highest", "rank", "value")
+
+    def __init__(self, value: NDArray[np.float32], failing: NDArray[np.float32]) -> None:
+        self.value = value
+        self.failing = failing
+        self.highest = (value == value.max()) & (value > 0)
+        self.rank = np.searchsorted(np.unique(-value), -value).astype(np.float32)
+
+    @classmethod
+    def none(cls, lines: int) -> Suspicion:
+        """No information: every line alike."""
+        return cls(np.zeros(lines + 1, np.float32), np.zeros(lines + 1, np.float32))
+
+
+def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) -> Suspicion:
+    """Suspicion of each line from the lines that each test ran.
+
+    Args:
+        runs: Executed lines of each test, 1-based.
+        passed: Whether each test passed.
+        lines: Number of lines of the program.
+
+    Source: Abreu, Zoeteweij and van Gemund (2007), failed(s) / sqrt(total failed * executed(s)).
+    """
+    failed = np.zeros(lines + 1, np.float32)
+    executed = np.zeros(lines + 1, np.float32)
+    for run, ok in zip(runs, passed, strict=True):
+        index = np.fromiter((line for line in run if 0 < line <= lines), np.int64)
+        executed[index] += 1
+        if not ok:
+            failed[index] += 1
+    failures = sum(not ok for ok in passed)
+    if not failures:
+        return Suspicion.none(lines)
+    value = failed / np.sqrt(np.maximum(failures * executed, 1))
+    return Suspicion(value.astype(np.float32), failed / np.float32(failures))

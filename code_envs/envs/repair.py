@@ -1,0 +1,528 @@
+"""CodeRepair: edit a faulty program until its tests pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from code_envs.envs.base import CodeEnv, Observation, Transition
+from code_envs.envs.localisation import Suspicion, ochiai
+from code_envs.envs.rendering import Frame, render_ansi, render_rgb
+from code_envs.errors import ConfigurationError, ExecutorError
+from code_envs.events import label
+from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
+from code_envs.syntax.candidates import CANDIDATE_WIDTH, CandidateSet, Enumerator, round_robin
+from code_envs.syntax.program import Edit, Program
+from code_envs.syntax.rewrite import Operator
+from code_envs.syntax.tokens import SEPARATOR, VOCABULARY_SIZE
+from code_envs.tasks.task import Task, TaskSet, Verdict
+
+__all__ = ["CodeRepairEnv"]
+
+SUBMIT, UNDO, FIRST_EDIT = 0, 1, 2
+SCORES = 8
+FEEDBACK = 12
+COST = 0.01
+DESCRIPTION_TOKENS = 60
+NO_GAIN = 0.5
+
+
+@dataclass(slots=True)
+class _Version:
+    """A program that was executed in this episode, and what was tried from it."""
+
+    program: Program
+    candidates: CandidateSet
+    kept: NDArray[np.int64]
+    suspicion: Suspicion
+    verdict: Verdict
+    status: Status
+    calls: tuple[CallStatus, ...]
+    message: str
+    failure: int
+    tried: NDArray[np.bool_]
+    line_tries: NDArray[np.float32]
+    line_gain: NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Episode:
+    """State of one episode; the last version of `path` is the current program."""
+
+    task: Task
+    limits: Limits
+    enumerator: Enumerator
+    description: list[int] = field(default_factory=list)
+    path: list[_Version] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    known: dict[bytes, _Version] = field(default_factory=dict)
+    attempts: int = 0
+    executions: int = 0
+    best: float = 0.0
+    change: float = 0.0
+    last: int = UNDO
+    pending: Program | None = None
+    reward: float = 0.0
+    over: bool = False
+
+
+@final
+class CodeRepairEnv(CodeEnv[_Episode]):
+    """Edit a faulty program until its tests pass.
+
+    ## Description
+    A program fails some of its tests. The agent applies edits, one at a time, from a list of candidates
+    that keep the program parsing; after each edit the reward tests run in a sandbox and the agent sees
+    which fraction passes and how the rest failed. Edits stay until they are undone, so repairs of
+    several edits and backtracking search are both within reach.
+
+    ## Action Space
+    `Discrete(max_candidates)`:
+
+    | action | meaning |
+    |---|---|
+    | 0 | submit: end the episode with the current program |
+    | 1 | undo the last edit; costs no execution |
+    | 2 .. | candidate `k - 2` of the current program: replace one contiguous byte range |
+
+    The candidates come from 21 edit operators in a canonical order. Action k has no fixed meaning: its row
+    in `candidates` says what it does. Where there are more candidates than actions, the operators take
+    turns, each offering the edits of the most suspicious lines first. An edit that was tried from this
+    program already is masked. A masked action changes nothing and costs as much as an edit.
+
+    ## Observation Space
+    `Dict` of `Box`:
+
+    | key | shape | dtype | range | meaning |
+    |---|---|---|---|---|
+    | `code` | (code_tokens,) | int32 | [0, V) | token ids of the current program, 0 = padding |
+    | `text` | (text_tokens,) | int32 | [0, V) | description, then the first failing test |
+    | `feedback` | (12,) | float32 | [0, 1] | shares of calls: passing, raising, wrong, over the step limit, not run; does not load; budget used; last change; best and first share; depth; last action was undo |
+    | `candidates` | (max_candidates, 12) | int32 | [0, V) | operator, node kind, role, token position, 3 old tokens, 5 new tokens |
+    | `candidate_scores` | (max_candidates, 8) | float32 | [0, 1] | Ochiai value of the line, is it the highest, its rank, share of failing tests running it; size change; nearness of new names; tries on this line, best gain among them |
+    | `action_mask` | (max_candidates,) | int8 | {0, 1} | 1 = valid; also `action_masks()` |
+
+    V is `code_envs.syntax.tokens.VOCABULARY_SIZE`. Names are numbered by first appearance in the episode.
+
+    ## Starting State
+    A task drawn with `np_random`, or `reset(options={"task_id": ...})`. Its faulty program has been executed.
+
+    ## Rewards
+    Change of the share of passing reward tests, + 1 when all pass, - 0.01 per edit or masked action.
+    Each reward lies in [-1.01, 1.99]; the return of an episode in [-1 - 0.01 * max_executions, 1.99].
+    `info["vector_reward"]` holds the three terms.
+
+    ## Episode End
+    *Terminated*: all reward tests pass, or submit. *Truncated*: `max_executions` edits are spent, or the
+    sandbox failed (`info["executor_error"]`).
+
+    ## Information
+    `task_id`, `program`, `outcome` (status, passed per test, message), `measurements` (`tests`, `errors`,
+    `edits`, `executions`, `size`), `events` (`code_envs.events`), `vector_reward` (3,) float32. At the end
+    also `held_out` (share of held-out tests that pass) and `is_success` (all tests of both suites pass).
+    With `expert=True` also `expert_action`: the next action on the known way back to the reference of a
+    task with injected faults, -1 where none is known. Nothing in `info` depends on time or process.
+
+    ## Arguments
+    | argument | default | meaning |
+    |---|---|---|
+    | `tasks` | "mutants:builtin" | task source, see `python -m code_envs list` |
+    | `split` | "all" | which tasks of it |
+    | `max_executions` | 32 | edits per episode |
+    | `max_candidates` | 512 | size of the action space |
+    | `code_tokens`, `text_tokens` | 256, 96 | lengths of `code` and `text` |
+    | `executor` | "local" | "local", "local:N" or an executor |
+    | `timeout_s`, `memory_mib` | 2.0, 512 | CPU time and memory of one execution |
+    | `expert` | False | report `expert_action` |
+
+    ## Registered Configurations
+    `CodeRepair-v0`: the defaults above.
+
+    ## Source and Licence
+    Operators after the mutation and repair literature, measured on QuixBugs, HumanEvalFix and student
+    programs. The built-in programs were written for this project (MIT).
+
+    ## Version History
+    * v0: initial version.
+    """
+
+    def __init__(
+        self,
+        tasks: str | TaskSet = "mutants:builtin",
+        split: str = "all",
+        max_executions: int = 32,
+        max_candidates: int = 512,
+        code_tokens: int = 256,
+        text_tokens: int = 96,
+        executor: str | Executor = "local",
+        timeout_s: float = 2.0,
+        memory_mib: int = 512,
+        expert: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        _at_least("max_executions", max_executions, 1)
+        _at_least("max_candidates", max_candidates, 3)
+        _at_least("code_tokens", code_tokens, 1)
+        _at_least("text_tokens", text_tokens, DESCRIPTION_TOKENS + 2)
+        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode)
+        without = [task.task_id for task in self.tasks if task.start is None]
+        if without:
+            raise ConfigurationError(
+                f"{len(without)} of {len(self.tasks)} tasks of {self.tasks.name!r} have no faulty program, such as "
+                f"{without[0]!r}. Use a source of faulty programs, or inject faults with tasks='mutants:...'."
+            )
+        self.max_executions = max_executions
+        self.expert = expert
+        self._actions = max_candidates
+        self._code_tokens = code_tokens
+        self._text_tokens = text_tokens
+        self.action_space = gymnasium.spaces.Discrete(max_candidates)
+        self.observation_space = gymnasium.spaces.Dict(
+            {
+                "code": _ids(code_tokens),
+                "text": _ids(text_tokens),
+                "feedback": _unit(FEEDBACK),
+                "candidates": _ids(max_candidates, CANDIDATE_WIDTH),
+                "candidate_scores": _unit(max_candidates, SCORES),
+                "action_mask": gymnasium.spaces.Box(0, 1, (max_candidates,), np.int8),
+            }
+        )
+        self.reward_space = gymnasium.spaces.Box(
+            np.array([-1, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
+        )
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Valid actions of the current state, (max_candidates,) bool; the name MaskablePPO looks for."""
+        episode = self._running()
+        version = episode.path[-1]
+        mask = np.zeros(self._actions, np.bool_)
+        mask[SUBMIT] = True
+        mask[UNDO] = len(episode.path) > 1
+        mask[FIRST_EDIT : FIRST_EDIT + len(version.kept)] = ~version.tried
+        return mask
+
+    def edit(self, action: int) -> Edit | None:
+        """The edit that an action stands for in the current state; None for submit and undo."""
+        version = self._running().path[-1]
+        if not 0 <= action - FIRST_EDIT < len(version.kept):
+            return None
+        return version.candidates.edit(int(version.kept[action - FIRST_EDIT]))
+
+    # reset ----------------------------------------------------------------------------------------
+
+    def _start(self, task: Task) -> Job:
+        assert task.start is not None  # checked for every task in __init__
+        program = Program(task.start.encode(), task.language)
+        episode = _Episode(task, task.limits(self.limits), Enumerator(program), pending=program)
+        self.state = episode
+        return task.reward_tests.job(program.source, episode.limits, trace=True)
+
+    def finish_reset(self, outcome: Outcome) -> tuple[Observation, dict[str, Any]]:
+        """Second half of `reset`."""
+        episode = self.state
+        assert episode is not None
+        assert episode.pending is not None
+        version = self._judge(episode, episode.pending, outcome)
+        episode.pending = None
+        episode.path.append(version)
+        episode.best = version.verdict.share
+        episode.description = episode.enumerator.ids.text(episode.task.description)[:DESCRIPTION_TOKENS]
+        return self._observation(episode), self._info(episode, frozenset(), np.zeros(3, np.float32))
+
+    # step -----------------------------------------------------------------------------------------
+
+    def begin(self, action: Any) -> Job | None:
+        """First half of `step`: apply the action; returns what must be executed, or None."""
+        episode = self._running()
+        if episode.over:
+            raise ConfigurationError("The episode is over; call reset() before step().")
+        if not self.action_space.contains(np.int64(action)):
+            raise ConfigurationError(f"Action {action!r} is not in {self.action_space}.")
+        episode.last = int(action) if self.action_masks()[action] else -1
+        if episode.last < FIRST_EDIT:
+            return None
+        current = episode.path[-1]
+        edit = current.candidates.edit(int(current.kept[episode.last - FIRST_EDIT]))
+        episode.edits.append(edit)
+        program = episode.pending = current.program.apply(edit)
+        if program.source in episode.known:
+            return None
+        return episode.task.reward_tests.job(program.source, episode.limits, trace=True)
+
+    def finish(self, outcome: Outcome | None) -> Transition:
+        """Second half of `step`."""
+        episode = self._running()
+        before = episode.path[-1]
+        try:
+            events = self._advance(episode, outcome)
+        except ExecutorError as error:
+            return self.abandon(error)
+        now = episode.path[-1]
+        share = now.verdict.share
+        episode.change = share - before.verdict.share
+        if "edited" in events:
+            _note(before, episode.last - FIRST_EDIT, episode.change)
+        episode.best = max(episode.best, share)
+        solved = now.verdict.all_passed
+        spent = episode.attempts >= self.max_executions
+        events |= label(now.status, CallStatus.STEP_LIMIT in now.calls, share, before.verdict.share)
+        if spent:
+            events.add("budget_spent")
+        cost = COST if episode.last >= FIRST_EDIT or episode.last < 0 else 0.0
+        vector = np.array([episode.change, float(solved and episode.last != SUBMIT), -cost], np.float32)
+        terminated = solved or episode.last == SUBMIT
+        return self._transition(episode, vector, terminated, spent and not terminated, events)
+
+    def _advance(self, episode: _Episode, outcome: Outcome | None) -> set[str]:
+        """Move to the next version; returns what the agent did."""
+        if episode.last == SUBMIT:
+            return {"submitted"}
+        if episode.last == UNDO:
+            episode.path.pop()
+            episode.edits.pop()
+            return {"reverted"}
+        episode.attempts += 1
+        if episode.last < 0:
+            return {"invalid"}
+        program, episode.pending = episode.pending, None
+        assert program is not None
+        if outcome is None:
+            version = episode.known[program.source]
+        else:
+            episode.executions += 1
+            version = self._judge(episode, program, outcome)
+        episode.path.append(version)
+        return {"edited"}
+
+    def _transition(
+        self, episode: _Episode, vector: NDArray[np.float32], terminated: bool, truncated: bool, events: set[str]
+    ) -> Transition:
+        episode.reward = float(vector.sum())
+        info = self._info(episode, frozenset(events), vector)
+        if terminated or truncated:
+            episode.over = True
+            try:
+                info |= self._held_out(episode)
+            except ExecutorError as error:
+                terminated, truncated = False, True
+                info["executor_error"] = str(error)
+        return self._observation(episode), episode.reward, terminated, truncated, info
+
+    def _held_out(self, episode: _Episode) -> dict[str, Any]:
+        version = episode.path[-1]
+        verdict = episode.task.held_out_tests.run(version.program.source, self.executor, episode.limits)
+        return {"held_out": verdict.share, "is_success": version.verdict.all_passed and verdict.all_passed}
+
+    def abandon(self, error: ExecutorError) -> Transition:
+        """End the episode because the sandbox failed: `truncated`, reward 0, the error in `info`."""
+        episode = self._running()
+        if episode.pending is not None:
+            episode.pending = None
+            episode.edits.pop()
+        episode.over = True
+        episode.reward = 0.0
+        vector = np.zeros(3, np.float32)
+        info = self._info(episode, frozenset(), vector) | {"executor_error": str(error)}
+        return self._observation(episode), 0.0, False, True, info
+
+    def _running(self) -> _Episode:
+        if self.state is None:
+            raise ConfigurationError("No episode is running; call reset() first.")
+        return self.state
+
+    # a version of the program ---------------------------------------------------------------------
+
+    def _judge(self, episode: _Episode, program: Program, outcome: Outcome) -> _Version:
+        """Grade an execution and enumerate the edits of the program."""
+        verdict = episode.task.reward_tests.grade(outcome, self.executor)
+        candidates = episode.enumerator(program)
+        lines = program.source.count(b"\n") + 1
+        passed = verdict.passed
+        if len(passed) != len(outcome.results):
+            passed = (verdict.all_passed,) * len(outcome.results)
+        suspicion = ochiai([result.lines for result in outcome.results], passed, lines)
+        kept = round_robin(candidates.operators, suspicion.value[candidates.lines], self._actions - FIRST_EDIT)
+        failure = next((number for number, ok in enumerate(passed) if not ok), -1)
+        version = _Version(
+            program,
+            candidates,
+            kept,
+            suspicion,
+            verdict,
+            outcome.status,
+            tuple(result.status for result in outcome.results),
+            outcome.message or (outcome.results[failure].exception if failure >= 0 else ""),
+            failure,
+            np.zeros(len(kept), np.bool_),
+            np.zeros(lines + 1, np.float32),
+            np.full(lines + 1, NO_GAIN, np.float32),
+        )
+        episode.known[program.source] = version
+        return version
+
+    # what the agent sees --------------------------------------------------------------------------
+
+    def _observation(self, episode: _Episode) -> Observation:
+        version = episode.path[-1]
+        kept, candidates = version.kept, version.candidates
+        end = FIRST_EDIT + len(kept)
+        rows = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
+        rows[SUBMIT, 0], rows[UNDO, 0] = Operator.SUBMIT, Operator.UNDO
+        features, static = candidates.rows()
+        rows[FIRST_EDIT:end] = features[kept]
+        code = np.zeros(self._code_tokens, np.int32)
+        tokens = candidates.tokens[: self._code_tokens]
+        code[: len(tokens)] = tokens
+        return {
+            "code": code,
+            "text": self._text(episode, version),
+            "feedback": self._feedback(episode, version),
+            "candidates": rows,
+            "candidate_scores": self._scores(version, static[kept]),
+            "action_mask": self.action_masks().astype(np.int8),
+        }
+
+    def _scores(self, version: _Version, static: NDArray[np.float32]) -> NDArray[np.float32]:
+        lines = version.candidates.lines[version.kept]
+        suspicion = version.suspicion
+        scores = np.zeros((self._actions, SCORES), np.float32)
+        rows = scores[FIRST_EDIT : FIRST_EDIT + len(lines)]
+        rows[:, 0] = suspicion.value[lines]
+        rows[:, 1] = suspicion.highest[lines]
+        rows[:, 2] = 1 / (1 + suspicion.rank[lines])
+        rows[:, 3] = suspicion.failing[lines]
+        rows[:, 4:6] = static
+        tries = version.line_tries[lines]
+        rows[:, 6] = tries / (tries + 4)
+        rows[:, 7] = version.line_gain[lines]
+        return scores
+
+    def _feedback(self, episode: _Episode, version: _Version) -> NDArray[np.float32]:
+        calls = max(len(version.calls), 1)
+        loads = version.status not in (Status.COMPILE_ERROR, Status.LOAD_ERROR, Status.NO_ENTRY)
+        share = version.verdict.share
+        raising = version.calls.count(CallStatus.EXCEPTION) / calls
+        limited = version.calls.count(CallStatus.STEP_LIMIT) / calls
+        not_run = version.calls.count(CallStatus.NOT_RUN) / calls
+        depth = len(episode.path) - 1
+        values = (
+            share,
+            raising,
+            max(0.0, 1 - share - raising - limited - not_run),
+            limited,
+            not_run,
+            not loads,
+            min(episode.attempts / self.max_executions, 1),
+            0.5 + episode.change / 2,
+            episode.best,
+            episode.path[0].verdict.share,
+            depth / (depth + 2),
+            episode.last == UNDO and episode.attempts > 0,
+        )
+        return np.array(values, np.float32)
+
+    def _text(self, episode: _Episode, version: _Version) -> NDArray[np.int32]:
+        ids = [*episode.description, SEPARATOR]
+        if version.failure >= 0:
+            suite = episode.task.reward_tests
+            failed = suite.descriptions[min(version.failure, len(suite.descriptions) - 1)]
+            status = version.calls[version.failure]
+            ids += episode.enumerator.ids.text(f"{status} {version.message[:40]} {failed[:200]}")
+        text = np.zeros(self._text_tokens, np.int32)
+        text[: len(ids)] = ids[: self._text_tokens]
+        return text
+
+    def _info(self, episode: _Episode, events: frozenset[str], vector: NDArray[np.float32]) -> dict[str, Any]:
+        version = episode.path[-1]
+        info: dict[str, Any] = {
+            "task_id": episode.task.task_id,
+            "program": version.program.text,
+            "outcome": {
+                "status": str(version.status),
+                "passed": version.verdict.passed,
+                "message": version.message,
+            },
+            "measurements": {
+                "tests": version.verdict.share,
+                "errors": float(version.status == Status.COMPILE_ERROR),
+                "edits": float(len(episode.edits)),
+                "executions": float(episode.executions),
+                "size": float(len(version.program.source)),
+            },
+            "events": events,
+            "vector_reward": vector.copy(),
+        }
+        if self.expert:
+            info["expert_action"] = self._expert_action(episode)
+        return info
+
+    def _expert_action(self, episode: _Episode) -> int:
+        """The next action on the known way back to the reference, or -1."""
+        way = [episode.task.start, *episode.task.faults]
+        version = episode.path[-1]
+        if version.program.text not in way[:-1]:
+            return UNDO if len(episode.path) > 1 else -1
+        target = way[way.index(version.program.text) + 1]
+        assert target is not None
+        number = find_edit(version.candidates, version.program.source, target.encode(), version.kept)
+        return -1 if number < 0 else FIRST_EDIT + number
+
+    # pictures -------------------------------------------------------------------------------------
+
+    def render(self) -> Any:
+        """The program with the last edit marked, the verdict and the reward; text or (H, W, 3) uint8."""
+        if self.render_mode is None:
+            gymnasium.logger.warn("render() needs render_mode='ansi' or 'rgb_array' in gymnasium.make().")
+            return None
+        episode = self._running()
+        version = episode.path[-1]
+        frame = Frame(
+            episode.task.task_id,
+            version.program.text,
+            episode.edits[-1] if episode.edits else None,
+            version.verdict.passed,
+            str(version.status),
+            version.message,
+            episode.reward,
+            episode.attempts,
+            self.max_executions,
+        )
+        return render_ansi(frame) if self.render_mode == "ansi" else render_rgb(frame)
+
+
+def find_edit(candidates: CandidateSet, source: bytes, target: bytes, kept: NDArray[np.int64]) -> int:
+    """Position in `kept` of the candidate that turns `source` into `target`, or -1."""
+    lengths = np.array([len(text) for text in candidates.texts], np.int64)
+    result = len(source) - (candidates.ends - candidates.starts) + lengths
+    for position in np.flatnonzero(result[kept] == len(target)):
+        start, end, text = candidates.edit(int(kept[position]))
+        if source[:start] == target[:start] and text == target[start : start + len(text)]:
+            if source[end:] == target[start + len(text) :]:
+                return int(position)
+    return -1
+
+
+def _note(version: _Version, position: int, gain: float) -> None:
+    """Remember that a candidate of a version was tried, and what it brought."""
+    line = version.candidates.lines[version.kept[position]]
+    scaled = NO_GAIN + gain / 2
+    version.line_gain[line] = scaled if not version.line_tries[line] else max(version.line_gain[line], scaled)
+    version.line_tries[line] += 1
+    version.tried[position] = True
+
+
+def _ids(*shape: int) -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, shape, np.int32)
+
+
+def _unit(*shape: int) -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(0, 1, shape, np.float32)
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ConfigurationError(f"{name} must be at least {least}, got {value}.")

@@ -1,0 +1,49 @@
+"""Executors by name, shared by everything in one process.
+
+Thirty-two environments that say `executor="local"` share one pool of workers. A forked process gets its
+own, because pipes cannot be shared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from code_envs.errors import ConfigurationError
+from code_envs.execution.executor import Executor
+from code_envs.execution.local import LocalExecutor
+
+__all__ = ["open_executor"]
+
+_shared: dict[tuple[int, str], LocalExecutor] = {}
+_LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
+_FORMS = "'local' (one worker on this machine), 'local:4' (four workers), or an Executor instance"
+
+
+def open_executor(spec: str | Executor) -> Executor:
+    """The executor that a string names, shared within this process; an instance is handed through.
+
+    Do not close a shared executor: it ends with the process.
+
+    Args:
+        spec: "local", "local:<workers>", or an `Executor`.
+
+    Raises:
+        ConfigurationError: If the string names no executor of this version.
+    """
+    if isinstance(spec, Executor):
+        return spec
+    match = _LOCAL.fullmatch(spec) if isinstance(spec, str) else None
+    if match is None:
+        hint = (
+            " 'docker' is not available in this version." if isinstance(spec, str) and spec.startswith("docker") else ""
+        )
+        raise ConfigurationError(f"executor must be {_FORMS}, not {spec!r}.{hint}")
+    workers = int(match[1] or 1)
+    key = (os.getpid(), f"local:{workers}")
+    for other in [each for each in _shared if each[0] != key[0]]:
+        del _shared[other]  # this process is a fork: its parent's workers are not ours
+    shared = _shared.get(key)
+    if shared is None or shared.closed:
+        shared = _shared[key] = LocalExecutor(workers)
+    return shared

@@ -1,0 +1,98 @@
+"""Which protections this machine gives, found out in throw-away forks. Standard library only."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+
+from code_envs.execution import hardening
+
+__all__ = ["Plan"]
+
+
+class Plan:
+    """The protections that this machine gives, found out in throw-away forks."""
+
+    def __init__(self, namespaces: str) -> None:
+        self.layers: list[str] = ["rlimits"]
+        self.missing: dict[str, str] = {}
+        self.readable = hardening.readable_paths()
+        self.namespaces = self._namespaces(namespaces)
+        self.uid = self._uid()
+        self._probe("landlock", self._landlock)
+        self._probe("seccomp", self._seccomp)
+
+    def _probe(self, layer: str, action: Callable[[], object]) -> None:
+        reason = hardening.attempt(action)
+        if reason is None:
+            self.layers.append(layer)
+        else:
+            self.missing[layer] = reason
+
+    def _namespaces(self, wanted: str) -> str:
+        """The first way into namespaces that works: "root", "user", or "none"."""
+        modes = ["root", "user"] if os.geteuid() == 0 else ["user"]
+        if wanted != "auto":
+            modes = [] if wanted == "none" else [wanted]
+        reasons = ["switched off"] if wanted == "none" else []
+        for mode in modes:
+            reason = hardening.attempt(functools.partial(self._enter, mode))
+            if reason is None:
+                self.layers += ["pid_namespace", "mount_namespace", "network_namespace", "ipc_namespace"]
+                return mode
+            reasons.append(f"as {mode}: {reason}")
+        self.missing["namespaces"] = "; ".join(reasons)
+        return "none"
+
+    def _enter(self, mode: str) -> None:
+        """The whole way in, in a probe: some systems refuse only the mounts."""
+        hardening.enter_namespaces(mode == "user")
+        reason = hardening.attempt(lambda: hardening.new_root(self.readable, 1000, 1000))
+        if reason is not None:
+            raise OSError(reason)
+
+    def _uid(self) -> int | None:
+        """The user to become: one per worker, because processes are counted per user; None keeps ours."""
+        if os.geteuid() != 0 or self.namespaces == "user":
+            return None
+        uid = 2_000_000 + os.getpid()
+        if self.namespaces == "root":
+            return uid
+        # without a file system of its own the worker must still reach the standard library
+        reason = hardening.attempt(functools.partial(self._drop_and_read, uid))
+        if reason is not None:
+            self.missing["own_uid"] = reason
+            return None
+        return uid
+
+    def _drop_and_read(self, uid: int) -> None:
+        hardening.drop_root(uid)
+        os.listdir(self.readable[0])
+
+    def _landlock(self) -> None:
+        hardening.restrict_files(self.readable, [])
+        try:
+            os.close(os.open("/proc/self/status", os.O_RDONLY))
+        except PermissionError:
+            return
+        raise OSError("Landlock was applied, and a file outside its rules still opened")
+
+    def _seccomp(self) -> None:
+        hardening.restrict_system_calls(guard_metadata=True)
+        candidate_filter = hardening.CandidateFilter()
+        candidate_filter.bind(os.getpid())
+        candidate_filter.install()
+        try:
+            os.fork()
+        except PermissionError:
+            return
+        raise OSError("the filter was installed, and a fork still succeeded")
+
+    @property
+    def level(self) -> str:
+        """What the layers add up to: "strong", "good" or "weak"."""
+        walled = {"landlock", "mount_namespace"}.intersection(self.layers)
+        if "pid_namespace" in self.layers and "seccomp" in self.layers and walled:
+            return "strong"
+        return "good" if {"landlock", "seccomp"}.issubset(self.layers) else "weak"

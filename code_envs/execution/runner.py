@@ -1,0 +1,349 @@
+"""The one program that runs inside every sandbox: a zygote that forks one hardened child per job.
+
+The zygote reads 36-byte headers from its input and never a body: the child reads the body itself, so no
+candidate's source, arguments or results ever lie in the memory that the next child inherits. A child
+compiles and loads the candidate, makes all calls of the job and writes one JSON line per call to
+descriptor 3, a memory file. The zygote waits for it, kills what is left, replies with what it measured
+and the bytes of the memory file, and then empties the scratch directory.
+
+Frames: `code_envs.execution.wire`. Standard library only.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import json
+import mmap
+import os
+import resource
+import signal
+import stat
+import struct
+import sys
+import time
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from code_envs.execution import hardening, instrument, wire
+from code_envs.execution.candidate import FILENAME, MODULE, OUT_OF_MEMORY, RESULTS, Program, Report, warm_up
+from code_envs.execution.protections import Plan
+
+REQUESTS, REPLIES, ERRORS = 10, 11, 12
+BODY_UNREAD, BODY_READ, CANDIDATE_STARTED = range(3)
+
+# fmt: off
+PRELOAD = (
+    "abc", "array", "ast", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
+    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "keyword",
+    "math", "numbers", "operator", "random", "re", "string", "struct", "statistics", "textwrap", "threading", "time",
+    "traceback", "types", "typing", "unicodedata", "warnings",
+)
+# fmt: on
+
+
+def _read(count: int) -> bytes:
+    """Exactly so many bytes of the request stream."""
+    chunks = []
+    while count:
+        chunk = os.read(REQUESTS, min(count, 1 << 20))
+        if not chunk:
+            raise EOFError(f"the request stream ended {count} bytes early")
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)
+
+
+class _Zygote:
+    """Forks, waits, replies, cleans."""
+
+    def __init__(
+        self, candidate_filter: hardening.CandidateFilter | None, scratch: bool, sweep: Callable[[], None]
+    ) -> None:
+        self.filter = candidate_filter
+        self.scratch = scratch
+        self.sweep = sweep
+        self.is_init = os.getpid() == 1
+        self.counter = instrument.Counter()
+        self.progress = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def serve(self) -> None:
+        """Answer requests until the client closes the stream."""
+        while True:
+            first = os.read(REQUESTS, wire.REQUEST.size)
+            if not first:
+                return
+            header = first + _read(wire.REQUEST.size - len(first))
+            fields = wire.REQUEST.unpack(header)
+            if fields[0] != wire.MAGIC or fields[2] != wire.CALL:
+                raise ValueError(f"expected a request beginning {wire.MAGIC!r}, got {header[:9]!r}")
+            self.job(fields)
+
+    def job(self, fields: tuple[Any, ...]) -> None:
+        """One job from fork to clean scratch."""
+        results = os.memfd_create("results", 0)
+        self.progress[0] = BODY_UNREAD
+        started = time.monotonic()
+        try:
+            pid = os.fork()
+        except OSError:
+            _drain(fields[10])
+            os.close(results)
+            _write_all(wire.REPLY.pack(wire.MAGIC, fields[1], wire.END_REFUSED, *[0] * 8))
+            return
+        if pid == 0:
+            self.child(fields)
+        end, status, usage = _wait(pid, fields[6] / 1000, fields[5] / 1000)
+        wall_us = int((time.monotonic() - started) * 1e6)
+        self.sweep()
+        progress = self.progress[0]
+        if progress == BODY_UNREAD:
+            raise EOFError("a child ended before it had read its body: the stream is out of step")
+        if progress == BODY_READ:
+            end = wire.END_REFUSED
+        code = os.WEXITSTATUS(status)
+        if end == wire.END_EXIT and os.WIFSIGNALED(status):
+            end, code = wire.END_SIGNAL, os.WTERMSIG(status)
+        size = os.fstat(results).st_size
+        if size > fields[9] * 1024 + 4096:
+            end, size = wire.END_OUTPUT, 0
+        cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
+        measured = (wall_us, cpu_us, usage.ru_maxrss, usage.ru_minflt)
+        _write_all(wire.REPLY.pack(wire.MAGIC, fields[1], end, code, 0, *measured, 0, size))
+        offset = 0
+        while offset < size:
+            offset += os.sendfile(REPLIES, results, offset, size - offset)
+        os.close(results)
+        if self.scratch:
+            _empty(hardening.SCRATCH)
+
+    def child(self, fields: tuple[Any, ...]) -> None:
+        """The child's whole life; it never returns."""
+        try:
+            if not self.is_init:
+                hardening.die_with_parent()
+            body = _read(fields[10])
+            self.progress[0] = BODY_READ
+            source_length, entry_length, steps = wire.BODY.unpack_from(body)
+            split = wire.BODY.size + source_length
+            source = body[wire.BODY.size : split]
+            entry = body[split : split + entry_length].decode()
+            calls = body[split + entry_length :].decode()
+            del body
+            _limit_child(*fields[4:10])
+            if self.filter is not None:
+                self.filter.bind(os.getpid())
+                self.filter.install()
+            self.progress[0] = CANDIDATE_STARTED
+            self.progress.close()
+            os.closerange(RESULTS + 1, 64)
+        except BaseException as error:
+            os.write(ERRORS, f"runner: a child could not be set up: {error!r}\n".encode())
+            os._exit(97)
+        try:
+            report = Report(fields[9] * 1024)
+            Program(report, self.counter).run(
+                source, entry, calls, steps - 1 if steps else None, bool(fields[3] & wire.TRACE)
+            )
+        except MemoryError:
+            os.write(RESULTS, OUT_OF_MEMORY)
+        finally:
+            os._exit(0)
+
+
+def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, file_kib: int, output_kib: int) -> None:
+    set_limit = resource.setrlimit
+    seconds = cpu_ms // 1000 + 2
+    largest = max(file_kib, output_kib + 4) * 1024
+    set_limit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    set_limit(resource.RLIMIT_FSIZE, (largest, largest))
+    set_limit(resource.RLIMIT_NOFILE, (open_files, open_files))
+    set_limit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
+    set_limit(resource.RLIMIT_NPROC, (1, 1))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _CHILD)
+
+
+_CHILD = {signal.SIGCHLD}
+
+
+# ------------------------------------------------------------------------------------------ the zygote
+
+
+def _wait(pid: int, cpu_s: float, wall_s: float) -> tuple[int, int, Any]:
+    """How a child ended, its wait status and its resource usage; kills it at a limit."""
+    start = time.monotonic()
+    clock = (~pid << 3) | 2  # the CPU clock of another process
+    end = wire.END_EXIT
+    pause = min(cpu_s, wall_s)
+    while True:
+        signal.sigtimedwait(_CHILD, pause)
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            return end, status, usage
+        cpu_left = cpu_s - time.clock_gettime(clock)
+        wall_left = wall_s - (time.monotonic() - start)
+        if cpu_left <= 0 or wall_left <= 0:
+            end = wire.END_CPU if cpu_left <= 0 else wire.END_WALL
+            os.kill(pid, signal.SIGKILL)
+            _, status, usage = os.wait4(pid, 0)
+            return end, status, usage
+        pause = min(cpu_left, wall_left) + 0.0005
+
+
+def _write_all(data: bytes) -> None:
+    while data:
+        data = data[os.write(REPLIES, data) :]
+
+
+def _drain(count: int) -> None:
+    """Read past a body that no child will read; the only body that this process ever touches."""
+    _read(count)
+
+
+def _empty(directory: str) -> None:
+    """Remove everything in a directory, of any depth and mode, without recursion.
+
+    Raises:
+        OSError: If something stays; the caller must not serve another job.
+    """
+    names = os.listdir(directory)
+    number = 0
+    while names:
+        for name in names:
+            path = os.path.join(directory, name)
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                os.unlink(path)
+                continue
+            os.chmod(path, 0o700)
+            for inner in os.listdir(path):
+                # a directory can move only if its own ".." may be rewritten
+                inner_path = os.path.join(path, inner)
+                if stat.S_ISDIR(os.lstat(inner_path).st_mode):
+                    os.chmod(inner_path, 0o700)
+                number += 1
+                os.rename(inner_path, os.path.join(directory, f".{number}.{time.monotonic_ns()}"))
+            os.rmdir(path)
+        names = os.listdir(directory)
+
+
+# ------------------------------------------------------------------------------------------- the start
+
+
+def _preload() -> None:
+    """Import what candidates import, without their fork hooks: every job starts from one state."""
+    register, os.register_at_fork = os.register_at_fork, lambda **hooks: None
+    try:
+        for name in PRELOAD:
+            __import__(name)
+    finally:
+        os.register_at_fork = register
+    import _sitebuiltins
+
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    warnings.simplefilter("ignore")
+    sys.path[:] = [entry for entry in sys.path if entry]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "code_envs"]:
+        del sys.modules[name]
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    sys.argv[:] = [FILENAME]
+
+
+def _move_streams() -> None:
+    """Client's pipes to high numbers; 0, 1 and 2 become the null device for good."""
+    for source, target in ((0, REQUESTS), (1, REPLIES), (2, ERRORS)):
+        os.dup2(source, target, inheritable=False)
+    null = os.open(os.devnull, os.O_RDWR)
+    for target in (0, 1, 2):
+        os.dup2(null, target)
+    os.closerange(RESULTS, REQUESTS)
+    os.closerange(ERRORS + 1, 4096)
+
+
+def main(config: dict[str, Any]) -> None:
+    """Harden, say hello, serve. Ends the process."""
+    try:
+        _start(config)
+    except BaseException as error:
+        os.write(ERRORS, f"runner: {type(error).__name__}: {error}\n".encode())
+        os._exit(3)
+    os._exit(0)
+
+
+def _start(config: dict[str, Any]) -> None:
+    _move_streams()
+    _preload()
+    hardening.own_code_pages()
+    plan = Plan(config["namespaces"])
+    parent = os.getppid() if config["watch_parent"] else None
+    hardening.adopt_orphans()
+    children = hardening.open_children()
+    if plan.namespaces != "none":
+        hardening.enter_namespaces(plan.namespaces == "user")
+    inner = os.fork()
+    if inner:
+        os._exit(_guard(inner, parent, children))
+    os.close(children)
+    scratch = plan.namespaces != "none"
+    uid = 1000 if plan.namespaces == "user" else plan.uid
+    if scratch:
+        hardening.new_root(plan.readable, uid or 0, uid or 0)
+    os.chdir(hardening.SCRATCH if scratch else "/")
+    sweep = _sweeper(plan)
+    _harden(plan, scratch)
+    zygote = _Zygote(hardening.CandidateFilter() if "seccomp" in plan.layers else None, scratch, sweep)
+    warm_up(zygote.counter)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
+    gc.collect()
+    gc.freeze()
+    hello = {
+        "level": plan.level,
+        "layers": plan.layers,
+        "missing": plan.missing,
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+    text = json.dumps(hello).encode()
+    _write_all(wire.HELLO + struct.pack("<I", len(text)) + text)
+    zygote.serve()
+
+
+def _sweeper(plan: Plan) -> Callable[[], None]:
+    """What ends the processes that a job left behind."""
+    if plan.namespaces != "none":
+        return hardening.kill_namespace
+    if "seccomp" in plan.layers:
+        return lambda: None  # no candidate can start a process
+    hardening.adopt_orphans()
+    listing = hardening.open_children()
+    return lambda: hardening.kill_children(listing)
+
+
+def _harden(plan: Plan, scratch: bool) -> None:
+    hardening.limit_resources()
+    hardening.drop_root(None if plan.namespaces == "user" else plan.uid)
+    hardening.die_with_parent()
+    if "landlock" in plan.layers:
+        hardening.restrict_files(plan.readable, [hardening.SCRATCH] if scratch else [])
+    if "seccomp" in plan.layers:
+        hardening.restrict_system_calls(guard_metadata=not scratch)
+
+
+def _guard(inner: int, parent: int | None, children: int) -> int:
+    """Outside the namespaces: end everything when the client is gone. Returns the exit code."""
+    for descriptor in (REQUESTS, REPLIES):
+        os.close(descriptor)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
+    while True:
+        signal.sigtimedwait(_CHILD, 0.25)
+        done, status = os.waitpid(inner, os.WNOHANG)
+        if done:
+            hardening.kill_children(children)
+            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 4
+        # not the kernel's parent-death signal: that one fires when the starting thread ends
+        if parent is not None and os.getppid() != parent:
+            hardening.kill_children(children)
+            return 0

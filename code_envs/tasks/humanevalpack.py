@@ -1,0 +1,85 @@
+"""HumanEvalPack (HumanEvalFix): HumanEval problems with one bug each, written by people.
+
+Format: JSON Lines; keys of HumanEval plus `declaration` (imports, helpers, signature), `buggy_solution`,
+`docstring`, `example_test` (asserts of the docstring's examples), `bug_type`. `task_id` is
+"<Language>/<number>". `test` ends with a call of its own `check`. Licence: MIT.
+Source: Muennighoff et al. (2023), "OctoPack: Instruction Tuning Code Large Language Models",
+huggingface.co/datasets/bigcode/humanevalpack.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code_envs.errors import ConfigurationError
+from code_envs.execution.executor import Executor
+from code_envs.tasks.assembly import Draft, Source, assemble
+from code_envs.tasks.extraction import TestProgram
+from code_envs.tasks.records import Record, read_records
+from code_envs.tasks.splits import REWARD, SUITE
+from code_envs.tasks.task import TaskSet
+
+__all__ = ["FIELDS", "load"]
+
+FORMAT = "HumanEvalPack"
+FIELDS = [
+    ("task_id", str),
+    ("declaration", str),
+    ("canonical_solution", str),
+    ("buggy_solution", str),
+    ("docstring", str),
+    ("entry_point", str),
+    ("test", str),
+    ("example_test", str),
+]
+
+
+def load(path: Path, executor: Executor, limit: int | None = None) -> TaskSet:
+    """Load HumanEvalPack: the task is to repair the faulty program.
+
+    The examples of the docstring earn reward, beside three quarters of the tests.
+
+    Args:
+        path: The file of one language.
+        executor: Runs test code and programs.
+        limit: Number of items to read from the start of the file; None reads all.
+
+    Raises:
+        TaskError: If the file or an item is not as described above.
+        ConfigurationError: If the programs are in a language that no executor runs yet.
+    """
+    records, sha256 = read_records(path, FORMAT)
+    for record in records[:limit]:
+        record.require(FIELDS, FORMAT)
+    language = _language(records[:limit])
+    if language != "python":
+        raise ConfigurationError(
+            f"{path} holds {len(records)} {language} programs. Only Python programs are executed in this "
+            "version; other languages arrive with a later one. Use the file of Python programs."
+        )
+    drafts = [_draft(record) for record in records[:limit]]
+    origin = "Muennighoff et al. (2023), huggingface.co/datasets/bigcode/humanevalpack"
+    return assemble(Source("humanevalpack-python-v0", "MIT", origin, sha256), drafts, executor)
+
+
+def _language(records: list[Record]) -> str:
+    languages = {record.content["task_id"].partition("/")[0].lower() for record in records}
+    if len(languages) != 1:
+        raise ConfigurationError(f"{records[0].place}: one language per file is expected, not {sorted(languages)}.")
+    return languages.pop()
+
+
+def _draft(record: Record) -> Draft:
+    item = record.content
+    sections, roles = [item["test"]], [SUITE]
+    if item["example_test"].strip():
+        sections.append(item["example_test"])
+        roles.append(REWARD)
+    return Draft(
+        item=item["task_id"],
+        description=item["docstring"].strip(),
+        reference=item["declaration"] + item["canonical_solution"],
+        tests=TestProgram(tuple(sections), item["entry_point"]),
+        roles=tuple(roles),
+        start=item["declaration"] + item["buggy_solution"],
+    )

@@ -1,0 +1,245 @@
+"""Task sources by name: `load("humaneval")`, `load("mbpp:/path")`, `load("mutants:builtin")`.
+
+A spec is `<source>`, `<source>:<path>` or a bare path, whose format is recognised by its content. A path
+that does not exist is looked for below the folder that the environment variable CODE_ENVS_DATA names; a
+source without a path is looked for in that folder under its usual name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from code_envs.errors import ConfigurationError, TaskError
+from code_envs.execution.executor import Executor
+from code_envs.execution.pool import open_executor
+from code_envs.tasks import builtin_programs, humaneval, humanevalpack, mbpp, quixbugs
+from code_envs.tasks.records import read_records
+from code_envs.tasks.task import TaskSet
+
+__all__ = ["VARIABLE", "available", "load"]
+
+VARIABLE = "CODE_ENVS_DATA"
+BUILTIN, MUTANTS = "builtin", "mutants"
+RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """One source that is read from a path.
+
+    Args:
+        line: What it is, in a line.
+        load: Its loader.
+        recognise: Whether the first record of a file is of this format.
+        places: Where the file usually is, below CODE_ENVS_DATA; the last parts are tried in any folder.
+    """
+
+    line: str
+    load: Callable[[Path, Executor, int | None], TaskSet]
+    recognise: Callable[[Mapping[str, object]], bool]
+    places: tuple[str, ...]
+
+
+def _has(*keys: str, but: str = "") -> Callable[[Mapping[str, object]], bool]:
+    return lambda record: set(keys) <= set(record) and but not in record
+
+
+FORMATS = {
+    "humaneval": _Format(
+        "HumanEval, 164 Python problems (jsonl or jsonl.gz)",
+        humaneval.load,
+        _has("prompt", "canonical_solution", "test", "entry_point", but="buggy_solution"),
+        ("humaneval/data/HumanEval.jsonl.gz", "humaneval/data/HumanEval.jsonl"),
+    ),
+    "humanevalpack": _Format(
+        "HumanEvalPack, HumanEval problems with one bug each (jsonl)",
+        humanevalpack.load,
+        _has("declaration", "buggy_solution", "canonical_solution"),
+        ("humanevalpack/data/python/data/humanevalpack.jsonl",),
+    ),
+    "mbpp": _Format(
+        "MBPP, 974 basic Python problems (jsonl)", mbpp.load, _has("text", "code", "test_list"), ("mbpp/mbpp.jsonl",)
+    ),
+    "mbpp-sanitized": _Format(
+        "MBPP, the 427 problems sanitized by hand (json)",
+        mbpp.load,
+        _has("prompt", "code", "test_list"),
+        ("mbpp/sanitized-mbpp.json",),
+    ),
+    "quixbugs": _Format(
+        "QuixBugs, 40 algorithms with a bug in one line (folder)",
+        quixbugs.load,
+        lambda record: False,
+        ("quixbugs", "QuixBugs"),
+    ),
+}
+
+_cache: dict[tuple[object, ...], TaskSet] = {}
+_lock = threading.RLock()  # "mutants:" loads its origin inside
+
+
+def available() -> dict[str, str]:
+    """The source names, each with a line of what it is."""
+    lines = {BUILTIN: "short programs that come with Code Envs"}
+    lines |= {name: each.line for name, each in FORMATS.items()}
+    return {**lines, MUTANTS: "mutants:<any other spec>, programs with injected faults"}
+
+
+def load(spec: str, executor: Executor | str = "local", limit: int | None = None) -> TaskSet:
+    """Load a task set; the same unchanged source is read once per process.
+
+    Args:
+        spec: "<source>", "<source>:<path>" or a path; `available` lists the sources.
+        executor: Runs test code and programs, or the name of an executor.
+        limit: Number of items to read from the start of the source; None reads all.
+
+    Raises:
+        ConfigurationError: If there is no such source or path.
+        TaskError: If the data are not of the expected format.
+        ExecutorError: If the sandbox failed.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigurationError(f"limit must be at least 1 or None, not {limit}.")
+    name, _, rest = spec.partition(":")
+    if name == MUTANTS:
+        return _mutants(rest, executor, limit)
+    if name == BUILTIN:
+        if rest:
+            raise ConfigurationError(f"The source 'builtin' takes no path; {spec!r} has {rest!r}.")
+        return _remembered((BUILTIN, limit), lambda: builtin_programs.load(open_executor(executor), limit))
+    source, path = _located(spec, name, rest)
+    key = (source, str(path), limit, _state(path))
+    return _remembered(key, lambda: FORMATS[source].load(path, open_executor(executor), limit))
+
+
+def _remembered(key: tuple[object, ...], make: Callable[[], TaskSet]) -> TaskSet:
+    with _lock:
+        if key not in _cache:
+            _cache[key] = make()
+        return _cache[key]
+
+
+def _mutants(rest: str, executor: Executor | str, limit: int | None) -> TaskSet:
+    if not rest:
+        raise ConfigurationError("'mutants' needs the spec of the programs to mutate, such as 'mutants:builtin'.")
+    from code_envs.tasks.mutation import mutants
+
+    originals = load(rest, executor, limit)
+    return _remembered(
+        (MUTANTS, originals.name, originals.sha256, limit), lambda: mutants(originals, open_executor(executor))
+    )
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    return tuple((str(each), stat.st_mtime_ns, stat.st_size) for each in files for stat in [each.stat()])
+
+
+def _located(spec: str, name: str, rest: str) -> tuple[str, Path]:
+    """Source name and existing path of a spec."""
+    if name in FORMATS:
+        path = _existing(rest, spec) if rest else _usual(name)
+        return name, _file_in(name, path) if path.is_dir() and name != "quixbugs" else path
+    if rest and not Path(spec).exists():
+        raise ConfigurationError(_unknown(name))
+    if not Path(spec).exists() and os.sep not in spec and "." not in spec:
+        raise ConfigurationError(_unknown(spec))
+    path = _existing(spec, spec)
+    return _recognised(path)
+
+
+def _unknown(name: str) -> str:
+    names = list(available())
+    near = difflib.get_close_matches(name, names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"There is no task source {name!r}, and no file of that name.{hint} The sources: {names}; or give a path."
+
+
+def _data_folder() -> Path | None:
+    value = os.environ.get(VARIABLE)
+    return Path(value).expanduser() if value else None
+
+
+def _existing(text: str, spec: str) -> Path:
+    path = Path(text).expanduser()
+    folder = _data_folder()
+    tried = [path] if folder is None or path.is_absolute() else [path, folder / path]
+    for each in tried:
+        if each.exists():
+            return each
+    hint = "" if folder else f" Relative paths are also looked for below ${VARIABLE}, which is not set."
+    raise ConfigurationError(f"{spec!r}: no file or folder at {' or '.join(map(str, tried))}.{hint}")
+
+
+def _usual(name: str) -> Path:
+    folder, places = _data_folder(), FORMATS[name].places
+    if folder is None:
+        raise ConfigurationError(
+            f"The source {name!r} needs data: give a path ({name}:/path), or set {VARIABLE} to a folder that has "
+            f"{' or '.join(places)}."
+        )
+    for place in places:
+        if (folder / place).exists():
+            return folder / place
+    raise ConfigurationError(
+        f"The source {name!r} looked for {' and '.join(str(folder / place) for place in places)} ({VARIABLE} is "
+        f"{str(folder)!r}) and found nothing. Give a path: {name}:/path."
+    )
+
+
+def _file_in(name: str, folder: Path) -> Path:
+    """The one file of a format in a folder: at its usual place, or else the only one of its content."""
+    for place in FORMATS[name].places:
+        parts = Path(place).parts
+        for start in range(len(parts)):
+            candidate = folder.joinpath(*parts[start:])
+            if candidate.is_file():
+                return candidate
+    found = [path for path in _record_files(folder) if FORMATS[name].recognise(_first_record(path))]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} files of it: {list(map(str, found))}" if found else "no file of it"
+    raise ConfigurationError(f"{folder}: the source {name!r} expects one file here, and there is {what}.")
+
+
+def _record_files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name.endswith(RECORD_SUFFIXES))
+
+
+def _first_record(path: Path) -> Mapping[str, object]:
+    try:
+        return read_records(path, "a task file")[0][0].content
+    except TaskError:
+        return {}  # some other file of the folder
+
+
+def _recognised(path: Path) -> tuple[str, Path]:
+    """Source name and file of a bare path, by its content."""
+    if path.is_dir():
+        if quixbugs.find_layout(path):
+            return "quixbugs", path
+        found = [(name, file) for file in _record_files(path) for name in _formats_of(_first_record(file))]
+        if len(found) == 1:
+            return found[0]
+        what = f"several: {[f'{name}:{file}' for name, file in found]}" if found else "none"
+        raise ConfigurationError(
+            f"{path}: one task file, or the folders of QuixBugs {quixbugs.LAYOUTS}, are expected; there is {what}."
+        )
+    record = read_records(path, "a task file")[0][0].content
+    names = _formats_of(record)
+    if not names:
+        raise ConfigurationError(
+            f"{path}: no format recognised; the first record has the keys {list(record)}. Looked for HumanEval "
+            "(prompt, canonical_solution, test, entry_point), HumanEvalPack (declaration, buggy_solution, "
+            "canonical_solution) and MBPP (text or prompt, code, test_list)."
+        )
+    return names[0], path
+
+
+def _formats_of(record: Mapping[str, object]) -> list[str]:
+    return [name for name, each in FORMATS.items() if each.recognise(record)]

@@ -1,0 +1,177 @@
+"""Many episodes in one process, their executions overlapped on the executor's pool.
+
+A step begins every environment, hands all executions to the pool, and finishes the environments in
+order while later executions still run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
+from numpy.typing import NDArray
+
+from code_envs.envs.base import CodeEnv, Observation, Transition
+from code_envs.errors import ConfigurationError, ExecutorError
+from code_envs.execution.executor import Job, Pending
+
+__all__ = ["CodeVectorEnv"]
+
+Batch = dict[str, NDArray[Any]]
+
+
+class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
+    """A native vector environment over one environment class.
+
+    Args:
+        num_envs: Number of episodes.
+        env: Environment class, as "module:Class".
+        autoreset_mode: When a finished episode starts anew; Gymnasium's modes NEXT_STEP and SAME_STEP.
+        render_mode: Handed to every environment.
+        env_kwargs: Arguments of the environment class.
+
+    Raises:
+        ConfigurationError: If an argument cannot be used.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        env: str = "code_envs.envs.repair:CodeRepairEnv",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **env_kwargs: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ConfigurationError(f"num_envs must be at least 1, got {num_envs}.")
+        mode = AutoresetMode(autoreset_mode)
+        if mode is AutoresetMode.DISABLED:
+            raise ConfigurationError("autoreset_mode must be NEXT_STEP or SAME_STEP, got DISABLED.")
+        module, _, name = env.partition(":")
+        maker = getattr(importlib.import_module(module), name)
+        first: CodeEnv[Any] = maker(render_mode=render_mode, **env_kwargs)
+        shared = env_kwargs | {"tasks": first.tasks, "executor": first.executor, "split": "all"}
+        self.envs = [first, *(maker(render_mode=render_mode, **shared) for _ in range(num_envs - 1))]
+        self.executor = first.executor
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.metadata = {**first.metadata, "autoreset_mode": mode}
+        self.single_observation_space = first.observation_space
+        self.single_action_space = first.action_space
+        self.observation_space = batch_space(first.observation_space, num_envs)
+        self.action_space = batch_space(first.action_space, num_envs)
+        self._mode = mode
+        self._ended = np.zeros(num_envs, np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Batch, dict[str, Any]]:
+        """Start every episode; an integer seed gives environment k the seed `seed + k`."""
+        seeds: Sequence[int | None]
+        if seed is None or isinstance(seed, int):
+            seeds = [None if seed is None else seed + number for number in range(self.num_envs)]
+        else:
+            seeds = seed
+        if len(seeds) != self.num_envs:
+            raise ConfigurationError(f"Expected {self.num_envs} seeds, got {len(seeds)}.")
+        jobs = [env.begin_reset(seed=each, options=options) for env, each in zip(self.envs, seeds, strict=True)]
+        started = [env.finish_reset(each.result()) for env, each in zip(self.envs, self._submit(jobs), strict=True)]
+        self._ended[:] = False
+        return self._batch([observation for observation, _ in started]), self._infos([info for _, info in started])
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Step every episode; finished ones start anew as `autoreset_mode` says."""
+        resets = self._ended.copy() if self._mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, np.bool_)
+        jobs = [
+            env.begin_reset() if reset else env.begin(action)
+            for env, reset, action in zip(self.envs, resets, actions, strict=True)
+        ]
+        pending = self._submit(jobs)
+        steps = [
+            self._finish(env, each, bool(reset)) for env, each, reset in zip(self.envs, pending, resets, strict=True)
+        ]
+        terminated = np.array([step[2] for step in steps], np.bool_)
+        truncated = np.array([step[3] for step in steps], np.bool_)
+        rewards = np.array([step[1] for step in steps], np.float64)
+        self._ended = terminated | truncated
+        observations = [step[0] for step in steps]
+        infos = self._infos([step[4] for step in steps])
+        if self._mode is AutoresetMode.SAME_STEP and self._ended.any():
+            self._reset_ended(observations, infos, [step[4] for step in steps])
+        return self._batch(observations), rewards, terminated, truncated, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Valid actions of every episode, (num_envs, A) bool."""
+        return np.stack([env.action_masks() for env in self.envs])  # type: ignore[attr-defined]
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One picture or text per environment."""
+        return None if self.render_mode is None else tuple(env.render() for env in self.envs)
+
+    def close_extras(self, **_: Any) -> None:
+        """Close the environments; a shared executor lives on."""
+        for env in self.envs:
+            env.close()
+
+    def _submit(self, jobs: Sequence[Job | None]) -> list[Pending]:
+        return [_NOTHING if job is None else self.executor.submit(job) for job in jobs]
+
+    def _finish(self, env: CodeEnv[Any], pending: Pending, reset: bool) -> Transition:
+        if reset:
+            observation, info = env.finish_reset(pending.result())
+            return observation, 0.0, False, False, info
+        if pending is _NOTHING:
+            return env.finish(None)
+        try:
+            outcome = pending.result()
+        except ExecutorError as error:
+            return env.abandon(error)
+        return env.finish(outcome)
+
+    def _reset_ended(self, observations: list[Observation], infos: dict[str, Any], final: list[dict[str, Any]]) -> None:
+        ended = np.flatnonzero(self._ended)
+        pending = self._submit([self.envs[number].begin_reset() for number in ended])
+        infos.clear()
+        infos["final_obs"] = np.full(self.num_envs, None, object)
+        merged: dict[str, Any] = {}
+        for number in ended:
+            merged = self._add_info(merged, final[number], int(number))
+            infos["final_obs"][number] = observations[number]
+        infos["final_info"] = merged
+        infos["_final_obs"] = infos["_final_info"] = self._ended.copy()
+        started = dict(zip(ended, pending, strict=True))
+        for number, env in enumerate(self.envs):
+            info = final[number]
+            if number in started:
+                observations[number], info = env.finish_reset(started[number].result())
+            infos.update(self._add_info(infos, info, number))
+
+    def _infos(self, each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for number, info in enumerate(each):
+            merged = self._add_info(merged, info, number)
+        return merged
+
+    def _batch(self, observations: list[Observation]) -> Batch:
+        empty = create_empty_array(self.single_observation_space, n=self.num_envs, fn=np.zeros)
+        return concatenate(self.single_observation_space, observations, empty)
+
+
+class _Nothing:
+    """Stands for a step without an execution."""
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> Any:
+        raise RuntimeError("A step without an execution has no outcome.")
+
+
+_NOTHING = _Nothing()
