@@ -16,6 +16,7 @@ import gc
 import json
 import mmap
 import os
+import posix
 import resource
 import signal
 import stat
@@ -232,13 +233,10 @@ def _empty(directory: str) -> None:
 
 
 def _preload() -> None:
-    """Import what candidates import, without their fork hooks: every job starts from one state."""
-    register, os.register_at_fork = os.register_at_fork, lambda **hooks: None
-    try:
-        for name in PRELOAD:
-            __import__(name)
-    finally:
-        os.register_at_fork = register
+    """Import what candidates import; the boot program has switched off fork hooks until here."""
+    for name in PRELOAD:
+        __import__(name)
+    os.register_at_fork = posix.register_at_fork
     import _sitebuiltins
 
     for name in ("exit", "quit"):

@@ -136,6 +136,8 @@ def matches(expected: Any, received: Any, relation: str = "eq", tolerance: float
         raise ConfigurationError(f"relation must be one of {RELATIONS}, not {relation!r}.")
     try:
         return compare(expected, received, tolerance)
+    except ConfigurationError:
+        raise  # a ValueError too, but one of ours
     except (ValueError, ArithmeticError, RecursionError, _MalformedError):
         return False  # only received data can cause these: `expected` was walked by `==` before
 

@@ -21,7 +21,7 @@ from code_envs.execution.executor import CallResult, CallStatus, Executor, Job, 
 from code_envs.execution.values import decode, encode, encode_calls, matches
 from code_envs.tasks.task import TestSuite, Verdict
 
-__all__ = ["RELATIONS", "Case", "CaseSuite", "ReplaySuite", "TestCode", "assertions_program"]
+__all__ = ["RELATIONS", "Case", "CaseSuite", "ReplaySuite", "TestCode", "sandbox_program"]
 
 RELATIONS = {
     "eq": "{call} == {expected}",
@@ -37,9 +37,10 @@ MEMO_SIZE = 4096
 
 
 @cache
-def assertions_program() -> bytes:
-    """The program that runs test code in the sandbox."""
-    return importlib.resources.files("code_envs.tasks").joinpath("assertions.py").read_bytes()
+def sandbox_program(*names: str) -> bytes:
+    """Files of this package as one program for the sandbox, in this order."""
+    folder = importlib.resources.files("code_envs.tasks")
+    return b"\n".join(folder.joinpath(name).read_bytes() for name in names)
 
 
 def shortened(text: str) -> str:
@@ -194,7 +195,7 @@ class TestCode:
         fixed = [self.reference, self.entry, self.setup, list(self.sections), list(self.calls)]
         self._fixed = self._fixed or json.dumps(encode(fixed))
         calls = f"[{self._fixed[:-1]},{outputs}]]".encode()
-        outcome = executor.run(Job(assertions_program(), "judge", calls, JUDGE_LIMITS))
+        outcome = executor.run(Job(sandbox_program("judging.py"), "judge", calls, JUDGE_LIMITS))
         if not outcome.results or outcome.results[0].status is not CallStatus.VALUE:
             return (False,) * len(self)  # values that exhaust the judge fail every test
         passed = decode(outcome.results[0].value)
@@ -204,7 +205,7 @@ class TestCode:
 
 
 def recorded_output(result: CallResult) -> list[Any]:
-    """A call's result in the form that `assertions.judge` reads; its value is encoded already."""
+    """A call's result in the form that `judging.judge` reads; its value is encoded already."""
     if result.status is CallStatus.VALUE:
         return ["value", result.value]
     if result.status is CallStatus.EXCEPTION:

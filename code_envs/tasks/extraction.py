@@ -1,6 +1,6 @@
 """Turns assert-style test code into test suites, by running it once in the sandbox.
 
-Test code of a data set is never executed in the trainer's process. `assertions.py` runs it in a
+Test code of a data set is never executed in the trainer's process. `recording.py` runs it in a
 job of its own with a candidate that records; `extract` makes suites of what comes back. Three lanes,
 tried in this order:
 
@@ -21,10 +21,11 @@ from typing import Any
 
 from code_envs.execution.executor import CallResult, CallStatus, Executor, Job, Limits, Outcome, Status
 from code_envs.execution.values import decode, encode_calls
-from code_envs.tasks.cases import Case, CaseSuite, ReplaySuite, TestCode, assertions_program, shortened
+from code_envs.tasks.cases import Case, CaseSuite, ReplaySuite, TestCode, sandbox_program, shortened
 
 __all__ = ["Extraction", "TestProgram", "extract"]
 
+PROGRAM = ("judging.py", "fingerprint.py", "recording.py")
 LIMITS = Limits(cpu_s=20.0, output_kib=16384)
 
 BATCH = 8  # compiling the recording program takes 14 ms, an average item 2 ms
@@ -115,7 +116,7 @@ def extract(items: Sequence[tuple[TestProgram, str]], executor: Executor) -> lis
 
 def _job(items: Sequence[tuple[TestProgram, str]]) -> Job:
     calls = [[reference, tests.entry, tests.setup, list(tests.sections)] for tests, reference in items]
-    return Job(assertions_program(), "extract", encode_calls(calls), LIMITS)
+    return Job(sandbox_program(*PROGRAM), "extract", encode_calls(calls), LIMITS)
 
 
 def _read_result(outcome: Outcome, result: CallResult | None, tests: TestProgram, reference: str) -> Extraction:

@@ -7,6 +7,8 @@ Source: Chen et al. (2021), "Evaluating Large Language Models Trained on Code", 
 
 from __future__ import annotations
 
+import ast
+import warnings
 from pathlib import Path
 
 from code_envs.execution.executor import Executor
@@ -43,7 +45,19 @@ def _draft(record: Record) -> Draft:
     item = record.content
     return Draft(
         item=item["task_id"],
-        description=item["prompt"].strip(),
+        description=_docstring(item["prompt"], item["entry_point"]),
         reference=item["prompt"] + item["canonical_solution"],
         tests=TestProgram((item["test"],), item["entry_point"]),
     )
+
+
+def _docstring(prompt: str, entry: str) -> str:
+    """The docstring of the function, as HumanEvalPack gives it; the whole prompt if there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            functions = [node for node in ast.parse(prompt).body if isinstance(node, ast.FunctionDef)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return prompt.strip()  # a prompt that ends within a statement is a legitimate one
+    found = [ast.get_docstring(node) for node in functions if node.name == entry]
+    return (found[-1] if found else None) or prompt.strip()

@@ -199,8 +199,8 @@ def way_back(faulty: Program, correct: Program, edit: Edit) -> str | None:
 
 
 def _lines_around(source: bytes, start: int, end: int) -> tuple[int, int]:
-    """A byte range widened by two lines on each side."""
-    for _ in range(3):
+    """A byte range widened by a line on each side."""
+    for _ in range(2):
         start = max(source.rfind(b"\n", 0, start), 0)
         stop = source.find(b"\n", end + 1)
         end = stop if stop >= 0 else len(source)

@@ -148,8 +148,8 @@ def f(x):
 _EXOTIC = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
-NUMBERS = (101, 155, 165, 166, 161, 272, 308, 310, 311, 321, 298, 248, 250, 425, 323, 434, 442, 428, 424, 105, 56, 57, 58,
-           59, 322, 317, 319, 41, 42, 49, 0x40000000 + 39, 0x40000000 + 520)
+NUMBERS = (101, 155, 165, 166, 161, 272, 308, 310, 311, 321, 298, 248, 250, 425, 323, 434, 442, 428, 424, 105, 56, 57,
+           58, 59, 322, 317, 319, 41, 42, 49, 0x40000000 + 39, 0x40000000 + 520)
 def f(x):
     return [number for number in NUMBERS
             if libc.syscall(ctypes.c_long(number), *[ctypes.c_void_p(0)] * 6) >= 0]
@@ -205,46 +205,353 @@ def f(x): return 7
 """
 
 PROGRAMS = (
-    Hostile("loop", "loop for ever", "def f(x):\n while True:\n  try:\n   while True: pass\n  except BaseException: pass", Status.CPU_LIMIT),
-    Hostile("loop-at-import", "loop for ever while it loads, deaf to all signals",
-            "import signal\nfor n in range(1, 65):\n try: signal.signal(n, signal.SIG_IGN)\n except (OSError, ValueError): pass\nwhile True: pass",
-            Status.CPU_LIMIT),
-    Hostile("sleep", "sleep past the wall clock", "import time\ndef f(x): time.sleep(100)", Status.WALL_LIMIT),
-    Hostile("stop", "stop itself", "import os, signal\ndef f(x): os.kill(os.getpid(), signal.SIGSTOP)", Status.WALL_LIMIT),
-    Hostile("power", "one C call that never ends", "def f(x): return 10**10**8", Status.CPU_LIMIT),
-    Hostile("memory", "fill the memory", "def f(x):\n held = []\n while True: held.append(bytearray(1 << 24))", call=CallStatus.EXCEPTION, exception=("MemoryError",)),
-    Hostile("long-text", "ask for ten gigabytes at once", "def f(x): return 'a' * 10**10", call=CallStatus.EXCEPTION, exception=("MemoryError",)),
-    Hostile("fork", "start a process", "import os\ndef f(x):\n if os.fork() == 0: os._exit(0)\n return 1", call=CallStatus.EXCEPTION, exception=("PermissionError", "BlockingIOError")),
-    Hostile("threads", "start threads", "import threading, time\ndef f(x):\n for _ in range(1000): threading.Thread(target=time.sleep, args=(9,)).start()", call=CallStatus.EXCEPTION, exception=("RuntimeError",)),
-    Hostile("exec", "become another program", "import os\ndef f(x): os.execv('/bin/sh', ['sh', '-c', 'true'])", call=CallStatus.EXCEPTION, exception=("PermissionError", "FileNotFoundError")),
-    Hostile("null", "crash the interpreter", "import ctypes\ndef f(x): return ctypes.string_at(0)", Status.CRASHED),
-    Hostile("abort", "abort", "import os\ndef f(x): os.abort()", Status.CRASHED),
-    Hostile("exit-at-import", "leave before the first call", "import os\nos._exit(0)\ndef f(x): return 1", Status.EXITED),
-    Hostile("exit-in-call", "leave in a call", "import os\ndef f(x): os._exit(0)", Status.EXITED),
-    Hostile("sys-exit", "leave politely", "import sys\ndef f(x): sys.exit(0)", call=CallStatus.EXCEPTION, exception=("SystemExit",)),
-    Hostile("system-exit-at-import", "leave politely at import", "raise SystemExit(0)\ndef f(x): return 1", Status.LOAD_ERROR),
-    Hostile("always-equal", "equal everything", _ALWAYS_EQUAL, call=CallStatus.OPAQUE),
-    Hostile("lying-int", "be whatever is compared", _LYING_INT, call=CallStatus.VALUE, value=7),
-    Hostile("patched", "replace what reports", _PATCHED, (Status.OK, Status.BAD_OUTPUT, Status.EXITED)),
-    Hostile("forged-lines", "write more results than calls", _FORGED_LINES, Status.BAD_OUTPUT),
-    Hostile("forged-frames", "write reply frames to every descriptor", _FORGED_FRAMES, Status.BAD_OUTPUT),
-    Hostile("search", "find the expected value in frames and memory", _SEARCH, call=CallStatus.VALUE, value=0),
-    Hostile("read-files", "read the machine's files and processes", _READ_FILES, call=CallStatus.VALUE, value=[]),
-    Hostile("write-files", "change the machine's files", _WRITE_FILES, call=CallStatus.VALUE, value=[]),
-    Hostile("environment", "read a secret of the environment",
-            "import os\ndef f(x): return [v for v in os.environ.values() if '{environment_secret}' in v]", call=CallStatus.VALUE, value=[]),
-    Hostile("connect", "reach a listener of the machine", _CONNECT, call=CallStatus.VALUE, value=[]),
-    Hostile("signals", "kill everything else", _all_denied("os, signal", *_SIGNALS), call=CallStatus.VALUE, value=["denied"] * len(_SIGNALS)),
-    Hostile("sigio", "have the kernel kill the parent", _SIGIO, call=CallStatus.VALUE, value=[]),
-    Hostile("prlimit", "starve the parent", _PRLIMIT, call=CallStatus.VALUE, value=[]),
-    Hostile("exotic", "ptrace, mount, keys, bpf, io_uring, sockets and x32 numbers", _EXOTIC, call=CallStatus.VALUE, value=[]),
-    Hostile("flood", "print without end", "def f(x):\n while True: print('x' * 10000)", Status.CPU_LIMIT),
-    Hostile("big-result", "return more than fits", "def f(x): return ['y' * 1000] * 2000", Status.OUTPUT_LIMIT),
-    Hostile("digits", "send a number that takes long to read", "import os\nos.write(3, b'[\"r\"]\\n[\"v\",' + b'9' * 5000 + b']\\n')\nos._exit(0)", Status.BAD_OUTPUT),
-    Hostile("brackets", "overflow the reader's stack", "import os\nos.write(3, b'[' * 400000 + b'\\n')\nos._exit(0)", Status.BAD_OUTPUT),
-    Hostile("atexit", "leave from the last hooks", "import atexit, os\natexit.register(os._exit, 0)\nclass D:\n def __del__(self): os._exit(0)\ndef f(x):\n D()\n return 1", Status.EXITED),
-    Hostile("recursion", "recurse for ever", "def f(x): return f(x)", call=CallStatus.EXCEPTION, exception=("RecursionError",)),
-    Hostile("deep-recursion", "recurse past the limit", "import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f(x)",
-            (Status.OK, Status.CRASHED, Status.CPU_LIMIT, Status.MEMORY_LIMIT)),
-    Hostile("scratch", "leave files behind", "import os\ndef f(x):\n for n in range(50):\n  try:\n   os.mkdir('d'); os.chdir('d'); open('f', 'w').close()\n  except OSError: break\n try: os.chmod('.', 0)\n except OSError: pass\n raise KeyError", call=CallStatus.EXCEPTION, exception=("KeyError",)),
-)  # fmt: skip
+    Hostile(
+        "loop",
+        "loop for ever",
+        """
+def f(x):
+    while True:
+        try:
+            while True: pass
+        except BaseException: pass
+""",
+        Status.CPU_LIMIT,
+    ),
+    Hostile(
+        "loop-at-import",
+        "loop for ever while it loads, deaf to all signals",
+        """
+import signal
+for n in range(1, 65):
+    try: signal.signal(n, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+while True: pass
+""",
+        Status.CPU_LIMIT,
+    ),
+    Hostile(
+        "sleep",
+        "sleep past the wall clock",
+        """
+import time
+def f(x): time.sleep(100)
+""",
+        Status.WALL_LIMIT,
+    ),
+    Hostile(
+        "stop",
+        "stop itself",
+        """
+import os, signal
+def f(x): os.kill(os.getpid(), signal.SIGSTOP)
+""",
+        Status.WALL_LIMIT,
+    ),
+    Hostile(
+        "power",
+        "one C call that never ends",
+        """
+def f(x): return 10**10**8
+""",
+        Status.CPU_LIMIT,
+    ),
+    Hostile(
+        "memory",
+        "fill the memory",
+        """
+def f(x):
+    held = []
+    while True: held.append(bytearray(1 << 24))
+""",
+        call=CallStatus.EXCEPTION,
+        exception=("MemoryError",),
+    ),
+    Hostile(
+        "long-text",
+        "ask for ten gigabytes at once",
+        """
+def f(x): return 'a' * 10**10
+""",
+        call=CallStatus.EXCEPTION,
+        exception=("MemoryError",),
+    ),
+    Hostile(
+        "fork",
+        "start a process",
+        """
+import os
+def f(x):
+    if os.fork() == 0: os._exit(0)
+    return 1
+""",
+        call=CallStatus.EXCEPTION,
+        exception=(
+            "PermissionError",
+            "BlockingIOError",
+        ),
+    ),
+    Hostile(
+        "threads",
+        "start threads",
+        """
+import threading, time
+def f(x):
+    for _ in range(1000): threading.Thread(target=time.sleep, args=(9,)).start()
+""",
+        call=CallStatus.EXCEPTION,
+        exception=("RuntimeError",),
+    ),
+    Hostile(
+        "exec",
+        "become another program",
+        """
+import os
+def f(x): os.execv('/bin/sh', ['sh', '-c', 'true'])
+""",
+        call=CallStatus.EXCEPTION,
+        exception=(
+            "PermissionError",
+            "FileNotFoundError",
+        ),
+    ),
+    Hostile(
+        "null",
+        "crash the interpreter",
+        """
+import ctypes
+def f(x): return ctypes.string_at(0)
+""",
+        Status.CRASHED,
+    ),
+    Hostile(
+        "abort",
+        "abort",
+        """
+import os
+def f(x): os.abort()
+""",
+        Status.CRASHED,
+    ),
+    Hostile(
+        "exit-at-import",
+        "leave before the first call",
+        """
+import os
+os._exit(0)
+def f(x): return 1
+""",
+        Status.EXITED,
+    ),
+    Hostile(
+        "exit-in-call",
+        "leave in a call",
+        """
+import os
+def f(x): os._exit(0)
+""",
+        Status.EXITED,
+    ),
+    Hostile(
+        "sys-exit",
+        "leave politely",
+        """
+import sys
+def f(x): sys.exit(0)
+""",
+        call=CallStatus.EXCEPTION,
+        exception=("SystemExit",),
+    ),
+    Hostile(
+        "system-exit-at-import",
+        "leave politely at import",
+        """
+raise SystemExit(0)
+def f(x): return 1
+""",
+        Status.LOAD_ERROR,
+    ),
+    Hostile(
+        "always-equal",
+        "equal everything",
+        _ALWAYS_EQUAL,
+        call=CallStatus.OPAQUE,
+    ),
+    Hostile(
+        "lying-int",
+        "be whatever is compared",
+        _LYING_INT,
+        call=CallStatus.VALUE,
+        value=7,
+    ),
+    Hostile(
+        "patched",
+        "replace what reports",
+        _PATCHED,
+        (Status.OK, Status.BAD_OUTPUT, Status.EXITED),
+    ),
+    Hostile(
+        "forged-lines",
+        "write more results than calls",
+        _FORGED_LINES,
+        Status.BAD_OUTPUT,
+    ),
+    Hostile(
+        "forged-frames",
+        "write reply frames to every descriptor",
+        _FORGED_FRAMES,
+        Status.BAD_OUTPUT,
+    ),
+    Hostile(
+        "search",
+        "find the expected value in frames and memory",
+        _SEARCH,
+        call=CallStatus.VALUE,
+        value=0,
+    ),
+    Hostile(
+        "read-files",
+        "read the machine's files and processes",
+        _READ_FILES,
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "write-files",
+        "change the machine's files",
+        _WRITE_FILES,
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "environment",
+        "read a secret of the environment",
+        """
+import os
+def f(x): return [v for v in os.environ.values() if '{environment_secret}' in v]
+""",
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "connect",
+        "reach a listener of the machine",
+        _CONNECT,
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "signals",
+        "kill everything else",
+        _all_denied("os, signal", *_SIGNALS),
+        call=CallStatus.VALUE,
+        value=["denied"] * len(_SIGNALS),
+    ),
+    Hostile(
+        "sigio",
+        "have the kernel kill the parent",
+        _SIGIO,
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "prlimit",
+        "starve the parent",
+        _PRLIMIT,
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "exotic",
+        "ptrace, mount, keys, bpf, io_uring, sockets and x32 numbers",
+        _EXOTIC,
+        call=CallStatus.VALUE,
+        value=[],
+    ),
+    Hostile(
+        "flood",
+        "print without end",
+        """
+def f(x):
+    while True: print('x' * 10000)
+""",
+        Status.CPU_LIMIT,
+    ),
+    Hostile(
+        "big-result",
+        "return more than fits",
+        """
+def f(x): return ['y' * 1000] * 2000
+""",
+        Status.OUTPUT_LIMIT,
+    ),
+    Hostile(
+        "digits",
+        "send a number that takes long to read",
+        """
+import os
+os.write(3, b'["r"]\\n["v",' + b'9' * 5000 + b']\\n')
+os._exit(0)
+""",
+        Status.BAD_OUTPUT,
+    ),
+    Hostile(
+        "brackets",
+        "overflow the reader's stack",
+        """
+import os
+os.write(3, b'[' * 400000 + b'\\n')
+os._exit(0)
+""",
+        Status.BAD_OUTPUT,
+    ),
+    Hostile(
+        "atexit",
+        "leave from the last hooks",
+        """
+import atexit, os
+atexit.register(os._exit, 0)
+class D:
+    def __del__(self): os._exit(0)
+def f(x):
+    D()
+    return 1
+""",
+        Status.EXITED,
+    ),
+    Hostile(
+        "recursion",
+        "recurse for ever",
+        """
+def f(x): return f(x)
+""",
+        call=CallStatus.EXCEPTION,
+        exception=("RecursionError",),
+    ),
+    Hostile(
+        "deep-recursion",
+        "recurse past the limit",
+        """
+import sys
+sys.setrecursionlimit(10**9)
+def f(x): return f(x)
+""",
+        (Status.OK, Status.CRASHED, Status.CPU_LIMIT, Status.MEMORY_LIMIT),
+    ),
+    Hostile(
+        "scratch",
+        "leave files behind",
+        """
+import os
+def f(x):
+    for n in range(50):
+        try:
+            os.mkdir('d'); os.chdir('d'); open('f', 'w').close()
+        except OSError: break
+    try: os.chmod('.', 0)
+    except OSError: pass
+    raise KeyError
+""",
+        call=CallStatus.EXCEPTION,
+        exception=("KeyError",),
+    ),
+)

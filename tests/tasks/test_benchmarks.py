@@ -36,7 +36,8 @@ def test_humaneval_and_its_pack_split_alike(data_folder, executor):
     pack, whole = load("humanevalpack", executor), load("humaneval", executor)
     where = {task_id.rpartition("/")[2]: name for name, ids in whole.splits.items() for task_id in ids}
     same = [where[task_id.rpartition("/")[2]] == name for name, ids in pack.splits.items() for task_id in ids]
-    assert sum(same) >= 80  # two references differ between the sources
+    assert len(same) == 82
+    assert all(same)
 
 
 def test_mbpp(data_folder, executor):

@@ -14,7 +14,7 @@ from code_envs.tasks.cases import Case, CaseSuite, ReplaySuite, TestCode
 LIMITS = Limits()
 
 HOSTILE = {
-    "always equal": "class E:\n    def __eq__(self, other):\n        return True\n    __hash__ = None\ndef f(*a):\n    return E()\n",
+    "always equal": "class E:\n    def __eq__(self, other):\n        return True\ndef f(*a):\n    return E()\n",
     "equal int": "class E(int):\n    def __eq__(self, other):\n        return True\n    __hash__ = int.__hash__\n"
     "def f(*a):\n    return E(0)\n",
     "equal list": "class E(list):\n    def __eq__(self, other):\n        return True\n    def __iter__(self):\n"

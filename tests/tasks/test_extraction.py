@@ -49,7 +49,7 @@ def passes(executor, extraction, source):
         (DOUBLE, "x = f(2)\nif x > 3:\n    assert x == 4", "replay", 1),
         (
             "def f(x):\n    if x < 0:\n        raise ValueError('negative')\n    return x\n",
-            "try:\n    f(-1)\n    raised = False\nexcept ValueError as error:\n    raised = 'neg' in str(error)\nassert raised",
+            "try:\n    f(-1)\n    ok = False\nexcept ValueError as error:\n    ok = 'neg' in str(error)\nassert ok",
             "replay",
             1,
         ),
@@ -62,6 +62,7 @@ def passes(executor, extraction, source):
             "driven",
             2,
         ),
+        ("def f(x, *, add):\n    return x + add\n", "assert f(1, add=2) == 3\nassert f(2, add=1) == 3", "driven", 2),
         ("def f(kind, x):\n    return isinstance(x, kind)\n", "assert f(int, 1)\nassert not f(str, 1)", "driven", 2),
     ],
 )

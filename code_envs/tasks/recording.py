@@ -1,38 +1,28 @@
-"""A program for the sandbox: runs assert-style test code on recorded or symbolic values.
+"""A program for the sandbox: records what assert-style test code asks of a program.
 
-The trainer never imports this file; `code_envs.tasks.extraction` and `code_envs.tasks.cases.ReplaySuite`
-send its text as a job of its own, which no candidate ever enters. It needs only the standard library.
-Two entries:
+The text of this file is sent after those of `judging.py` and `fingerprint.py`, whose names it uses, as one
+program: a sandbox has no package to import from. The trainer never imports it for its functions.
 
-- `extract` runs test code once with a candidate that calls the reference and hands out symbols. An
-  assert that compares a symbol becomes a case: arguments, relation, expected value. Test code that
-  looks into a symbol is run again with the reference's own values (lane "replay"); calls whose
-  arguments are objects of the program itself are written down as expressions (lane "driven").
-- `judge` runs the same test code on the values that a candidate gave, and says which asserts held.
-
-Names that the test code takes from the program are bound to the reference, so that editing a helper
-cannot weaken a test.
+Entry: `extract`, which runs test code once with a candidate that calls the reference and hands out symbols.
+An assert that compares a symbol becomes a case: arguments, relation, expected value. Test code that looks
+into a symbol is run again with the reference's own values (lane "replay"); calls whose arguments are
+objects of the program itself are written down as expressions (lane "driven").
 """
 
-from __future__ import annotations
-
 import ast
-import builtins
 import copy
-import hashlib
-import inspect
 import math
-import random
-import sys
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+if TYPE_CHECKING:
+    from code_envs.tasks.fingerprint import behaviour, infer_entry
+    from code_envs.tasks.judging import Guarding, KeywordOnlyError, load_reference, positional, run_section
 
 SCALARS = (type(None), bool, int, float, complex, str, bytes, Decimal, Fraction)
 SEQUENCES = (list, tuple, set, frozenset)
-TEXT_LIMIT = 200
 RELATIONS = {ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is", ast.Lt: "lt", ast.LtE: "le"}
 
 
@@ -42,17 +32,6 @@ class NotExpressible(BaseException):
 
 class NotEncodable(BaseException):
     """An argument has no encoding, such as an object of a class of the program."""
-
-
-class Diverged(BaseException):
-    """The test code called with other arguments than when it was recorded."""
-
-
-class Unavailable(BaseException):
-    """The candidate gave no value for this call."""
-
-
-# --- values -----------------------------------------------------------------------------------------
 
 
 def obstacle(value: Any) -> type | None:
@@ -67,22 +46,11 @@ def obstacle(value: Any) -> type | None:
     return kind
 
 
-def positional(function: Callable[..., Any], args: tuple, kwargs: dict) -> tuple:
-    """The arguments of a call without keywords."""
-    if not kwargs:
-        return args
-    bound = inspect.signature(function).bind(*args, **kwargs)
-    bound.apply_defaults()
-    if bound.kwargs:
-        raise NotEncodable(f"keyword-only arguments {sorted(bound.kwargs)}")
-    return bound.args
-
-
 class Unreadable:
     """Something that test code must not look into; whoever does is referred to the recorder."""
 
     __slots__ = ()
-    recorder: Recorder
+    recorder: "Recorder"
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # isinstance asks for it
@@ -111,15 +79,15 @@ class Symbol(Unreadable):
 
     __slots__ = ("call", "consumed", "recorder")
 
-    def __init__(self, recorder: Recorder, call: int) -> None:
+    def __init__(self, recorder: "Recorder", call: int) -> None:
         self.recorder = recorder
         self.call = call
         self.consumed = False
 
-    def __sub__(self, other: Any) -> Difference:
+    def __sub__(self, other: Any) -> "Difference":
         return Difference(self, other)
 
-    def __rsub__(self, other: Any) -> Difference:
+    def __rsub__(self, other: Any) -> "Difference":
         return Difference(self, other)
 
 
@@ -134,83 +102,28 @@ class Difference(Unreadable):
         self.other = other
         self.absolute = absolute
 
-    def __abs__(self) -> Difference:
+    def __abs__(self) -> "Difference":
         return Difference(self.symbol, self.other, absolute=True)
 
 
-# --- test code --------------------------------------------------------------------------------------
+class Symbolic(Guarding):
+    """Hands both sides of every assert to the recorder."""
 
-
-class Rewriter(ast.NodeTransformer):
-    """Drops assert messages (they may call the candidate again) and asserts of constants, and hooks the rest."""
-
-    def __init__(self, symbolic: bool) -> None:
-        self.symbolic = symbolic
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        """Replace one assert."""
-        if isinstance(node.test, ast.Constant) and node.test.value:
-            return ast.copy_location(ast.Pass(), node)
-        text = ast.Constant(ast.unparse(node.test)[:TEXT_LIMIT])
-        made = self._symbolic(node.test) if self.symbolic else self._guarded(node.test, text)
-        return ast.fix_missing_locations(ast.copy_location(made, node))
-
-    def _guarded(self, test: ast.expr, text: ast.Constant) -> ast.stmt:
-        guard = ast.Call(ast.Name("__test__", ast.Load()), [text], [])
-        return ast.With([ast.withitem(guard)], [ast.Assert(test, None)])
-
-    def _symbolic(self, test: ast.expr) -> ast.stmt:
+    def replacement(self, test: ast.expr) -> ast.stmt:
+        """The call of the recorder's hook to run instead of `assert test`."""
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in RELATIONS:
             relation = RELATIONS[type(test.ops[0])]
-            return self._hook("compared", ast.Constant(relation), test.left, test.comparators[0])
+            return _hook("compared", ast.Constant(relation), test.left, test.comparators[0])
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            return self._hook("truth", ast.Constant(False), test.operand)
+            return _hook("truth", ast.Constant(False), test.operand)
         if isinstance(test, ast.Call):
-            called = ast.Call(ast.Attribute(ast.Name("__recorder__", ast.Load()), "called", ast.Load()), [], [])
-            called.args, called.keywords = [test.func, *test.args], test.keywords
-            return ast.Expr(called)
-        return self._hook("truth", ast.Constant(True), test)
-
-    def _hook(self, name: str, *arguments: ast.expr) -> ast.stmt:
-        function = ast.Attribute(ast.Name("__recorder__", ast.Load()), name, ast.Load())
-        return ast.Expr(ast.Call(function, list(arguments), []))
+            return _hook("called", test.func, *test.args, keywords=test.keywords)
+        return _hook("truth", ast.Constant(True), test)
 
 
-def calls_check_itself(tree: ast.Module) -> bool:
-    """Whether test code with a `check` function also calls it."""
-    names = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any(isinstance(name, ast.Name) and name.id == "check" for name in names)
-
-
-def defines_check(tree: ast.Module) -> bool:
-    """Whether the test code has a top-level function `check(candidate)`."""
-    return any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
-
-
-def run_section(code: str, symbolic: bool, reference: dict, setup: str, entry: str, names: dict) -> None:
-    """Run one piece of test code in a namespace of its own, in which `names` and the candidate are added."""
-    tree = ast.parse(code)
-    check_only = defines_check(tree) and not calls_check_itself(tree)
-    compiled = compile(Rewriter(symbolic).visit(tree), "<tests>", "exec")
-    namespace = {**reference, "__name__": "tests", **names}
-    random.seed(0)
-    exec(compile(setup, "<setup>", "exec"), namespace)
-    if not check_only:
-        namespace[entry] = names["candidate"]
-    exec(compiled, namespace)
-    if check_only:
-        namespace["check"](names["candidate"])
-
-
-def load_reference(source: str) -> dict[str, Any]:
-    """Execute the reference as a module of its own and return its namespace."""
-    module = types.ModuleType("reference")
-    sys.modules["reference"] = module
-    exec(compile(source, "<reference>", "exec"), module.__dict__)
-    return module.__dict__
-
-
-# --- recording --------------------------------------------------------------------------------------
+def _hook(name: str, *arguments: ast.expr, keywords: Sequence[ast.keyword] = ()) -> ast.stmt:
+    function = ast.Attribute(ast.Name("__recorder__", ast.Load()), name, ast.Load())
+    return ast.Expr(ast.Call(function, list(arguments), list(keywords)))
 
 
 class Recorder:
@@ -230,7 +143,10 @@ class Recorder:
 
     def candidate(self, *args: Any, **kwargs: Any) -> Any:
         """Call the reference for its effects on the arguments; hand out a symbol or its value."""
-        arguments = positional(self.function, args, kwargs)
+        try:
+            arguments = positional(self.function, args, kwargs)
+        except KeywordOnlyError as error:
+            raise NotEncodable(f"call {len(self.calls)} has {error}") from None
         found = obstacle(arguments)
         if found and issubclass(found, Unreadable):
             self.refuse("a result is an argument of another call")
@@ -332,7 +248,7 @@ class Recorder:
 
     # Hook of the guarded asserts, recording run.
 
-    def test(self, text: str) -> RecordedTest:
+    def test(self, text: str) -> "RecordedTest":
         """The guard of one assert."""
         return RecordedTest(self, text)
 
@@ -374,7 +290,7 @@ def record(reference: dict, entry: str, setup: str, sections: list[str], symboli
     names = {"candidate": recorder.candidate, "__recorder__": recorder, "__test__": recorder.test}
     for code in sections:
         recorder.starts.append(len(recorder.calls))
-        run_section(code, symbolic, reference, setup, entry, names)
+        run_section(code, Symbolic() if symbolic else Guarding(), reference, setup, entry, names)
     if symbolic:
         recorder.finish()
     return recorder
@@ -416,82 +332,6 @@ def drive(reference: dict, entry: str, setup: str, sections: list[str]) -> list[
         for statement in ast.parse(code).body:
             tests.append({**driven_test(statement, entry, namespace), "section": number})
     return tests
-
-
-# --- the program's identity ---------------------------------------------------------------------------
-
-
-class Normaliser(ast.NodeTransformer):
-    """Renames what the program binds by order of appearance; drops docstrings, annotations and typing imports."""
-
-    def __init__(self, bound: set[str]) -> None:
-        self.names = dict.fromkeys(bound, "")
-
-    def _rename(self, name: str) -> str:
-        if name in self.names and not self.names[name]:
-            self.names[name] = f"v{sum(map(bool, self.names.values()))}"
-        return self.names.get(name, name)
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        """Rename a name."""
-        node.id = self._rename(node.id)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        """Rename a parameter, drop its annotation."""
-        node.arg, node.annotation = self._rename(node.arg), None
-        return node
-
-    def visit_keyword(self, node: ast.keyword) -> ast.AST:
-        """Rename a keyword as its parameter."""
-        node.arg = self._rename(node.arg) if node.arg else None
-        return self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Rename a function, drop its docstring and annotation."""
-        node.name, node.returns = self._rename(node.name), None
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-        return self.generic_visit(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        """Turn an annotated assignment into a plain one."""
-        if node.value is None:
-            return None
-        return self.visit(ast.copy_location(ast.Assign([node.target], node.value, lineno=node.lineno), node))
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        """Drop imports of annotations."""
-        return None if node.module == "typing" else node
-
-
-def bound_names(tree: ast.AST) -> set[str]:
-    """Names that a program assigns, takes as parameters or defines."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    return names | {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-
-
-def behaviour(source: str) -> str:
-    """Digest of a program up to names, comments, layout, docstrings and annotations, hexadecimal."""
-    tree = ast.parse(source)
-    tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
-    normal = Normaliser(bound_names(tree)).visit(tree)
-    return hashlib.sha256(ast.unparse(normal).encode()).hexdigest()
-
-
-def infer_entry(source: str, code: str) -> str:
-    """The one function of the program that the asserts call."""
-    defined = {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
-    asserts = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Assert)]
-    called = [
-        {node.func.id for node in ast.walk(each) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        for each in asserts
-    ]
-    shared = defined.intersection(*called) if called else set()
-    if len(shared) != 1:
-        raise ValueError(f"{len(shared)} functions of the program are called in every assert: {sorted(shared)}")
-    return shared.pop()
 
 
 # --- entries ----------------------------------------------------------------------------------------
@@ -540,85 +380,3 @@ def _driven(reason: str, reference: dict, entry: str, setup: str, sections: list
         return drive(reference, entry, setup, sections)
     except NotEncodable as error:
         raise NotEncodable(f"{reason}, {error}") from None
-
-
-class Judge:
-    """A candidate that gives recorded outputs, and the verdict of each assert on them."""
-
-    def __init__(self, function: Callable[..., Any], calls: list[tuple], outputs: list[list]) -> None:
-        self.function = function
-        self.calls = calls
-        self.outputs = outputs
-        self.made = 0
-        self.passed: list[bool] = []
-
-    def candidate(self, *args: Any, **kwargs: Any) -> Any:
-        """Give the recorded output of the next call."""
-        number, self.made = self.made, self.made + 1
-        if number >= len(self.calls) or not same(self.calls[number], positional(self.function, args, kwargs)):
-            raise Diverged(f"call {number}")
-        kind, *rest = self.outputs[number]
-        if kind == "value":
-            return rest[0]
-        if kind == "exception":
-            raise exception(*rest)
-        raise Unavailable(f"call {number}")
-
-    def test(self, _text: str) -> Judge:
-        """The guard of one assert."""
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, *_: object) -> bool:
-        self.passed.append(kind is None)
-        return kind is None or issubclass(kind, (Exception, Unavailable))
-
-
-def same(recorded: tuple, arguments: tuple) -> bool:
-    """Whether two argument lists are equal; nan equals itself here."""
-    return recorded == arguments or repr(recorded) == repr(arguments)
-
-
-def exception(name: str, message: str) -> Exception:
-    """A recorded exception, of the built-in class of that name or of a new one."""
-    found = getattr(builtins, name, None)
-    if not (isinstance(found, type) and issubclass(found, Exception)):
-        found = type(name, (Exception,), {})
-    try:
-        return found(message)
-    except TypeError:  # UnicodeDecodeError and its like take other arguments
-        return type(name, (found,), {"__init__": lambda self, text: None})(message)
-
-
-def judge(
-    source: str, entry: str, setup: str, sections: list[tuple], calls: list[tuple], outputs: list[list]
-) -> list[bool]:
-    """Which asserts hold on a candidate's outputs.
-
-    Args:
-        source: The reference, for the names that the test code takes from the program.
-        entry: Name of the function under test.
-        setup: Code to run before each section.
-        sections: Pieces of test code, each with the number of its first call and the number of asserts
-            that it reaches with the reference.
-        calls: Arguments of the calls, as recorded.
-        outputs: Per call ["value", v], ["exception", class, message] or ["none"].
-    """
-    reference = load_reference(source)
-    taken = Judge(reference[entry], calls, outputs)
-    names = {"candidate": taken.candidate, "__test__": taken.test}
-    passed: list[bool] = []
-    for code, first, count in sections:
-        taken.passed, taken.made = [], first
-        _run_judged(code, reference, setup, entry, names)
-        passed += (taken.passed + [False] * count)[:count]
-    return passed
-
-
-def _run_judged(code: str, reference: dict, setup: str, entry: str, names: dict) -> None:
-    try:
-        run_section(code, False, reference, setup, entry, names)
-    except (Exception, Diverged, Unavailable):
-        return  # the asserts that were not reached count as failed

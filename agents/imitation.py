@@ -1,0 +1,181 @@
+"""Imitation: a policy learns from an expert on the states that it visits itself (DAgger).
+
+Works with any environment whose `info["expert_action"]` names the expert's action, -1 where it knows
+none. The policy acts; the expert only labels.
+
+Source: Ross, Gordon and Bagnell (2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.vec_env import VecEnv
+from torch.nn import functional
+
+__all__ = ["DemonstrationBuffer", "Imitation", "ImitationConfig"]
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ImitationConfig:
+    """Settings of `Imitation`.
+
+    Args:
+        buffer_size: Demonstrations kept; the oldest go first.
+        batch_size: Demonstrations per gradient step.
+        learning_rate: Peak rate of Adam; it rises over the first tenth of the run and falls to zero.
+        collect_steps: Steps of the vector environment between updates.
+        updates: Gradient steps per update.
+        expert_share: Share of steps where the expert acts instead of the policy.
+        common_actions: Actions that the expert takes so often that only one in `thin` is kept.
+        thin: See `common_actions`.
+        max_grad_norm: Gradient clipping.
+    """
+
+    buffer_size: int = 16384
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    collect_steps: int = 16
+    updates: int = 24
+    expert_share: float = 0.1
+    common_actions: tuple[int, ...] = ()
+    thin: int = 8
+    max_grad_norm: float = 1.0
+
+
+class DemonstrationBuffer:
+    """Observations with the expert's action, held in half precision.
+
+    Args:
+        space: The observation space, a `Dict` of `Box`.
+        size: Demonstrations kept.
+
+    Raises:
+        ValueError: If an integer key does not fit into 16 bits.
+    """
+
+    def __init__(self, space: gymnasium.spaces.Dict, size: int) -> None:
+        self.size = size
+        self.count = 0
+        self.arrays: dict[str, NDArray[Any]] = {}
+        for key, box in space.spaces.items():
+            assert isinstance(box, gymnasium.spaces.Box)
+            self.arrays[key] = np.zeros((size, *box.shape), _compact(key, box))
+        self.actions = np.zeros(size, np.int64)
+
+    def __len__(self) -> int:
+        return min(self.count, self.size)
+
+    def add(self, observations: dict[str, NDArray[Any]], number: int, action: int) -> None:
+        """Store observation `number` of a batch with the expert's action."""
+        place = self.count % self.size
+        for key, array in self.arrays.items():
+            array[place] = observations[key][number]
+        self.actions[place] = action
+        self.count += 1
+
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Draw demonstrations with replacement: observations, and actions (count,) int64."""
+        chosen = rng.integers(len(self), size=count)
+        batch = {key: torch.from_numpy(array[chosen].astype(np.float32)) for key, array in self.arrays.items()}
+        return batch, torch.from_numpy(self.actions[chosen])
+
+
+def _compact(key: str, box: gymnasium.spaces.Box) -> type[np.generic]:
+    if not np.issubdtype(box.dtype, np.integer):
+        return np.float16
+    if box.high.max() >= 2**15:
+        raise ValueError(f"Key {key!r} reaches {box.high.max()}; demonstrations hold 16-bit integers.")
+    return np.int16
+
+
+class Imitation:
+    """Trains a policy of an SB3 algorithm on an expert's labels.
+
+    Args:
+        policy: The policy; trained in place.
+        env: A vector environment that reports `expert_action`.
+        config: Settings.
+        seed: Seeds which actions are tried and which demonstrations are drawn.
+    """
+
+    def __init__(
+        self, policy: ActorCriticPolicy, env: VecEnv, config: ImitationConfig | None = None, seed: int = 0
+    ) -> None:
+        self.policy = policy
+        self.env = env
+        self.config = config or ImitationConfig()
+        self.rng = np.random.default_rng(seed)
+        assert isinstance(env.observation_space, gymnasium.spaces.Dict)
+        self.buffer = DemonstrationBuffer(env.observation_space, self.config.buffer_size)
+        self.optimizer = torch.optim.AdamW(policy.parameters(), lr=self.config.learning_rate, weight_decay=1e-4)
+
+    def learn(self, rounds: int, progress: Callable[[dict[str, float]], None] | None = None) -> None:
+        """Alternate between collecting and learning.
+
+        Args:
+            rounds: How often `collect_steps` steps are followed by `updates` gradient steps.
+            progress: Called after each round with `round`, `loss`, `accuracy` and `demonstrations`.
+
+        Raises:
+            ValueError: If the environment reports no `expert_action`.
+        """
+        config = self.config
+        observations = self.env.reset()
+        labels = [_label(info) for info in self.env.reset_infos]
+        for number in range(rounds):
+            self._schedule(number / rounds)
+            for _ in range(config.collect_steps):
+                observations, labels = self._collect(observations, labels)
+            losses, hits = zip(*(self._update() for _ in range(config.updates)), strict=True)
+            if progress is not None:
+                progress(
+                    {
+                        "round": number + 1,
+                        "loss": float(np.mean(losses)),
+                        "accuracy": float(np.mean(hits)),
+                        "demonstrations": self.buffer.count,
+                    }
+                )
+
+    def _schedule(self, done: float) -> None:
+        factor = min(10 * done + 0.1, 1.0, 1.0 - done + 0.02)
+        for group in self.optimizer.param_groups:
+            group["lr"] = factor * self.config.learning_rate
+
+    def _collect(self, observations: Any, labels: list[int]) -> tuple[Any, list[int]]:
+        config = self.config
+        for number, label in enumerate(labels):
+            keep = label not in config.common_actions or self.rng.random() * config.thin < 1
+            if label != UNKNOWN and keep:
+                self.buffer.add(observations, number, label)
+        actions, _ = self.policy.predict(observations, deterministic=False)
+        led = (self.rng.random(len(labels)) < config.expert_share) & (np.array(labels) != UNKNOWN)
+        observations, _, dones, infos = self.env.step(np.where(led, labels, actions))
+        infos = [self.env.reset_infos[number] if done else infos[number] for number, done in enumerate(dones)]
+        return observations, [_label(info) for info in infos]
+
+    def _update(self) -> tuple[float, float]:
+        batch, actions = self.buffer.sample(self.config.batch_size, self.rng)
+        logits = self.policy.get_distribution(batch).distribution.logits
+        loss = functional.cross_entropy(logits, actions)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_grad_norm)
+        self.optimizer.step()
+        return loss.item(), (logits.argmax(1) == actions).float().mean().item()
+
+
+def _label(info: dict[str, Any]) -> int:
+    if "expert_action" not in info:
+        raise ValueError("info has no 'expert_action'; make the environment with expert=True.")
+    return int(info["expert_action"])
