@@ -8,6 +8,7 @@ padded to four fields and followed by steps and lines where they are counted. St
 from __future__ import annotations
 
 import builtins
+import gc
 import json
 import os
 import random
@@ -88,6 +89,7 @@ class Program:
     def load(self, source: bytes, entry: str, counting: bool, trace: bool, steps: int | None) -> Any:
         """The candidate's function, or None after reporting why there is none."""
         try:
+            gc.disable()  # a syntax tree is all live: collecting while it grows finds nothing
             if counting:
                 code, self.blocks = instrument.instrument(source, FILENAME, trace)
             else:
@@ -98,6 +100,8 @@ class Program:
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:
             self.report(["c", type(error).__name__, _text(error), 0])
             return None
+        finally:
+            gc.enable()
         namespace = sys.modules[MODULE].__dict__
         if counting:
             self.counter.start(_UNLIMITED if steps is None else max(steps, LOAD_STEPS))

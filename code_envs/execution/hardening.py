@@ -11,6 +11,7 @@ Source: seccomp(2), landlock(7), namespaces(7), pivot_root(2); numbers of system
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import platform
 import resource
@@ -107,7 +108,11 @@ def open_children() -> int:
     Raises:
         OSError: If the kernel lists no children.
     """
-    return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+    low = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+    try:
+        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 13)  # the low numbers belong to the jobs
+    finally:
+        os.close(low)
 
 
 def kill_children(listing: int) -> None:

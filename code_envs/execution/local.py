@@ -31,6 +31,7 @@ from code_envs.execution.executor import Capabilities, Executor, Job, Outcome, S
 __all__ = ["LocalExecutor"]
 
 IN_FLIGHT = 3  # per worker; deeper pipelines measured no faster
+READ_SIZE = 1 << 16  # a larger buffer is mapped and unmapped anew for each read
 START_TIMEOUT_S = 60.0
 REPLY_MARGIN_S = 20.0
 _LEVELS = ("weak", "good", "strong")
@@ -133,7 +134,11 @@ class _Worker:
         self.head_since = 0.0
         self.alone = False
         self.errors = os.memfd_create("runner-errors", os.MFD_CLOEXEC)
-        self.pid, self.requests, self.replies = _spawn(self.errors)
+        try:
+            self.pid, self.requests, self.replies = _spawn(self.errors)
+        except ExecutorError:
+            os.close(self.errors)
+            raise
         try:
             self.hello = self._start({"namespaces": namespaces, "watch_parent": True})
         except BaseException:
@@ -216,7 +221,7 @@ class _Worker:
             _Lost: If the worker is gone or its stream makes no sense.
         """
         try:
-            data = os.read(self.replies, 1 << 20)
+            data = os.read(self.replies, READ_SIZE)
         except BlockingIOError:
             return []
         if not data:

@@ -22,6 +22,7 @@ MAX_BODY = 16 << 20
 _SIGKILL, _SIGXCPU = 9, 24
 REPLY_SIZE = wire.REPLY.size
 
+_decode = json.JSONDecoder().decode
 _NOT_RUN = CallResult(CallStatus.NOT_RUN)
 # int() of very long digit runs is quadratic where a program lifted Python's limit of 4,300 digits
 _MANY_DIGITS = re.compile(rb"[0-9]{4301}")
@@ -167,7 +168,9 @@ def _parse(body: bytes, complete: bool) -> list[Any]:
         raise ValueError("its last line is cut off")
     if end > 4300 and _MANY_DIGITS.search(body):
         raise ValueError("it holds a number of more than 4300 digits")
-    lines: list[Any] = json.loads(b"[" + body[: end - 1].replace(b"\n", b",") + b"]") if end else []
+    if not end:
+        return []
+    lines: list[Any] = _decode("[" + body[: end - 1].decode().replace("\n", ",") + "]")
     return lines
 
 

@@ -85,6 +85,10 @@ class _Zygote:
     def job(self, fields: tuple[Any, ...]) -> None:
         """One job from fork to clean scratch."""
         results = os.memfd_create("results", 0)
+        if results != RESULTS:
+            raise OSError(f"descriptor {RESULTS} must be free for results, and {results} was given")
+        # room for the reply's header before the child's lines: header and body leave in one system call
+        os.lseek(results, wire.REPLY.size, os.SEEK_SET)
         self.progress[0] = BODY_UNREAD
         started = time.monotonic()
         try:
@@ -107,15 +111,15 @@ class _Zygote:
         code = os.WEXITSTATUS(status)
         if end == wire.END_EXIT and os.WIFSIGNALED(status):
             end, code = wire.END_SIGNAL, os.WTERMSIG(status)
-        size = os.fstat(results).st_size
+        size = max(os.fstat(results).st_size - wire.REPLY.size, 0)
         if size > fields[9] * 1024 + 4096:
             end, size = wire.END_OUTPUT, 0
         cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
         measured = (wall_us, cpu_us, usage.ru_maxrss, usage.ru_minflt)
-        _write_all(wire.REPLY.pack(wire.MAGIC, fields[1], end, code, 0, *measured, 0, size))
-        offset = 0
-        while offset < size:
-            offset += os.sendfile(REPLIES, results, offset, size - offset)
+        os.pwrite(results, wire.REPLY.pack(wire.MAGIC, fields[1], end, code, 0, *measured, 0, size), 0)
+        offset, total = 0, wire.REPLY.size + size
+        while offset < total:
+            offset += os.sendfile(REPLIES, results, offset, total - offset)
         os.close(results)
         if self.scratch:
             _empty(hardening.SCRATCH)
@@ -157,7 +161,7 @@ class _Zygote:
 def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, file_kib: int, output_kib: int) -> None:
     set_limit = resource.setrlimit
     seconds = cpu_ms // 1000 + 2
-    largest = max(file_kib, output_kib + 4) * 1024
+    largest = max(file_kib, output_kib + 4) * 1024 + wire.REPLY.size
     set_limit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     set_limit(resource.RLIMIT_FSIZE, (largest, largest))
     set_limit(resource.RLIMIT_NOFILE, (open_files, open_files))

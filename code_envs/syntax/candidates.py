@@ -209,27 +209,24 @@ class Enumerator:
             edit, old, new = _minimal(rewrite)
             if edit not in seen and (edit[0] != edit[1] or edit[2]):
                 seen[edit] = (rewrite, old, new)
-        ordered = sorted(seen.items(), key=lambda item: (item[0][0], item[0][1], item[1][0].operator, item[0][2]))
 
         def rows() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            counts = Counter(_WORD.findall(unit_text))
-            features = [self._features(*each) for _, each in ordered]
-            static = [self._static(edit, each[2], counts) for edit, each in ordered]
+            counts = Counter(_WORD.findall(unit_text)) if unit_text else None
+            features: list[list[int]] = []
+            static: list[tuple[float, float]] = []
+            for edit, (rewrite, old, new) in seen.items():
+                inserted = self._words(new)
+                kind = _node_kind(rewrite.node)
+                features.append([rewrite.operator, kind, rewrite.role, 0, *self._words(old).ids[:OLD_TOKENS], *inserted.ids])
+                change = len(edit[2]) - (edit[1] - edit[0])
+                near = max([counts[name] for name in inserted.names]) if counts and inserted.names else 0
+                static.append((NO_SIZE_CHANGE + NO_SIZE_CHANGE * change / (abs(change) + 10), min(near / 4, 1.0)))
             return (
                 np.array(features, np.int32).reshape(-1, CANDIDATE_WIDTH),
                 np.array(static, np.float32).reshape(-1, 2),
             )
 
-        return _Batch([edit for edit, _ in ordered], [int(each[0].operator) for _, each in ordered], rows)
-
-    def _features(self, rewrite: Rewrite, old: str, new: str) -> list[int]:
-        head = [int(rewrite.operator), _node_kind(rewrite.node), int(rewrite.role), 0]
-        return head + self._words(old).ids[:OLD_TOKENS] + self._words(new).ids
-
-    def _static(self, edit: tuple[int, int, bytes], new: str, counts: Counter[str]) -> tuple[float, float]:
-        change = len(edit[2]) - (edit[1] - edit[0])
-        near = max([counts[word] for word in self._words(new).names], default=0) if counts else 0
-        return NO_SIZE_CHANGE + NO_SIZE_CHANGE * change / (abs(change) + 10), min(near / 4, 1.0)
+        return _Batch(list(seen), [int(rewrite.operator) for rewrite, _, _ in seen.values()], rows)
 
     def _words(self, text: str) -> _Words:
         found = self._known_words.get(text)
@@ -368,6 +365,27 @@ def _node_kind(name: str) -> int:
 def _minimal(rewrite: Rewrite) -> tuple[tuple[int, int, bytes], str, str]:
     """The smallest byte range that makes the same change; what differs, widened to whole words and operators."""
     old, new = rewrite.old, rewrite.text
+    if not old:
+        return (rewrite.start, rewrite.end, new.encode()), old, new
+    if len(old) > CHARACTERS and len(new) > CHARACTERS:
+        return (rewrite.start, rewrite.end, new.encode()), old, new
+    head, tail = _common(old, new)
+    start = rewrite.start + (head if old.isascii() else len(old[:head].encode()))
+    end = rewrite.end - (tail if old.isascii() else len(old[len(old) - tail :].encode()))
+    edit = (start, end, new[head : len(new) - tail].encode())
+    while head and (old[head - 1].isalnum() or old[head - 1] in _JOINED):
+        head -= 1
+    while tail and (old[-tail].isalnum() or old[-tail] in _JOINED):
+        tail -= 1
+    return edit, old[head : len(old) - tail], new[head : len(new) - tail]
+
+
+def _common(old: str, new: str) -> tuple[int, int]:
+    """Lengths of the common head and of the common tail behind it."""
+    if new.startswith(old):
+        return len(old), 0
+    if new.endswith(old):
+        return 0, len(old)
     limit = min(len(old), len(new))
     head = 0
     while head < limit and old[head] == new[head]:
@@ -376,14 +394,7 @@ def _minimal(rewrite: Rewrite) -> tuple[tuple[int, int, bytes], str, str]:
     limit -= head
     while tail < limit and old[-1 - tail] == new[-1 - tail]:
         tail += 1
-    inserted = new[head : len(new) - tail].encode()
-    start = rewrite.start + len(old[:head].encode())
-    end = rewrite.end - len(old[len(old) - tail :].encode())
-    while head and (old[head - 1].isalnum() or old[head - 1] in _JOINED):
-        head -= 1
-    while tail and (old[-tail].isalnum() or old[-tail] in _JOINED):
-        tail -= 1
-    return (start, end, inserted), old[head : len(old) - tail], new[head : len(new) - tail]
+    return head, tail
 
 
 _JOINED = "_<>=!*/+-&|^"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from code_envs.errors import ConfigurationError
 from code_envs.execution.executor import Executor, Job, Limits, Outcome
 
-__all__ = ["Task", "TaskSet", "TestSuite", "Verdict"]
+__all__ = ["Task", "TaskSet", "TestSuite", "Verdict", "digest", "joined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,20 @@ class TaskSet:
             raise ConfigurationError(f"Task set {self.name!r} has splits {['all', *self.splits]}, not {name!r}.")
         chosen = set(self.splits[name])
         return replace(self, tasks=tuple(task for task in self.tasks if task.task_id in chosen), splits={})
+
+
+def joined(name: str, sets: Sequence[TaskSet]) -> TaskSet:
+    """One task set of several; splits of one name are joined."""
+    names = dict.fromkeys(split for each in sets for split in each.splits)
+    return TaskSet(
+        name,
+        tuple(task for each in sets for task in each),
+        " AND ".join(dict.fromkeys(each.licence for each in sets)),
+        "; ".join(dict.fromkeys(each.origin for each in sets)),
+        digest(*(each.sha256.encode() for each in sets)),
+        {task: reason for each in sets for task, reason in each.left_out.items()},
+        {split: [task for each in sets for task in each.splits.get(split, ())] for split in names},
+    )
 
 
 def digest(*parts: bytes) -> str:

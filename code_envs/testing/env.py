@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from code_envs.events import EVENTS
 from code_envs.testing.evidence import canonical, difference, in_fresh_process
 
-__all__ = ["check_env"]
+__all__ = ["check_env", "rollout", "rollout_of"]
 
 INFO_KEYS = {"task_id", "program", "outcome", "measurements", "events", "vector_reward"}
 END_KEYS = {"held_out", "is_success"}
@@ -26,7 +26,7 @@ ROUNDING = 1e-6
 AnyEnv = gymnasium.Env[Any, Any]
 
 
-def check_env(env: str | AnyEnv, seed: int = 0, episodes: int = 3, steps: int = 30) -> None:
+def check_env(env: str | AnyEnv, seed: int = 0, walks: int = 3, steps: int = 30) -> None:
     """Check an environment.
 
     The checks: Gymnasium's and (where installed) Stable-Baselines3's own checkers without a warning; on random
@@ -38,19 +38,19 @@ def check_env(env: str | AnyEnv, seed: int = 0, episodes: int = 3, steps: int = 
         env: A registered id ("module:Id-v0" for one that another module registers), or an environment, which is
             stepped and left open.
         seed: Seed of the walks.
-        episodes: Number of random walks.
+        walks: Number of random walks, of one or more episodes each.
         steps: Length of each walk and of each compared rollout.
 
     Raises:
         AssertionError: If a check fails; the message names what was expected and what came.
     """
     if not isinstance(env, str):
-        _check_instance(env, seed, episodes, steps)
+        _check_instance(env, seed, walks, steps)
         return
     made = gymnasium.make(env)
     try:
         _check_spec(made)
-        _check_instance(made, seed, episodes, steps)
+        _check_instance(made, seed, walks, steps)
         here = rollout(made, seed, steps)
     finally:
         made.close()
@@ -58,11 +58,11 @@ def check_env(env: str | AnyEnv, seed: int = 0, episodes: int = 3, steps: int = 
     _same(here, there, f"Seed {seed} gave another rollout of {env!r} in a fresh process")
 
 
-def _check_instance(env: AnyEnv, seed: int, episodes: int, steps: int) -> None:
+def _check_instance(env: AnyEnv, seed: int, walks: int, steps: int) -> None:
     _check_by_gymnasium(env)
     _check_by_sb3(env)
-    for episode in range(episodes):
-        _check_walk(env, seed + episode, steps)
+    for walk in range(walks):
+        _check_walk(env, seed + walk, steps)
     first = rollout(env, seed, steps)
     _same(first, rollout(env, seed, steps), f"Seed {seed} gave another rollout the second time")
 
@@ -114,7 +114,7 @@ def _check_walk(env: AnyEnv, seed: int, steps: int) -> None:
     env.action_space.seed(seed)
     observation, info = env.reset(seed=seed)
     _check_observation(env, observation)
-    _check_info(info, INFO_KEYS, "reset")
+    _check_info(info, INFO_KEYS, f"reset with seed {seed}")
     for number in range(steps):
         mask = _mask(env, observation)
         masked = mask is not None and not mask.all() and number % MASKED_EVERY == MASKED_EVERY - 1
@@ -129,7 +129,9 @@ def _check_walk(env: AnyEnv, seed: int, steps: int) -> None:
         if mask is not None:
             _check_validity(masked, before, info, where)
         if over:
-            return
+            observation, info = env.reset()
+            _check_observation(env, observation)
+            _check_info(info, INFO_KEYS, f"the reset after {where}")
 
 
 def _check_observation(env: AnyEnv, observation: Any) -> None:

@@ -9,7 +9,7 @@ from code_envs.tasks.sources import load
 from code_envs.tasks.task import Task, TaskSet, TestSuite, Verdict
 from code_envs.testing.evidence import difference, in_fresh_process
 
-__all__ = ["check_task_set"]
+__all__ = ["check_task_set", "identity_of"]
 
 SHOWN = 3
 

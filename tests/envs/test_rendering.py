@@ -32,7 +32,8 @@ def plain(text: str) -> str:
 
 
 def colours(image: np.ndarray) -> set[tuple[int, ...]]:
-    return {tuple(int(part) for part in each) for each in np.unique(image.reshape(-1, 3), axis=0)}
+    numbers = np.unique(image.astype(np.int64) @ [1 << 16, 1 << 8, 1])
+    return {(int(each) >> 16, int(each) >> 8 & 255, int(each) & 255) for each in numbers}
 
 
 def test_ansi_shows_program_verdict_and_reward():

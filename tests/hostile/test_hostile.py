@@ -13,7 +13,7 @@ from code_envs.execution import values
 from code_envs.execution.executor import CallStatus, Job, Limits, Status
 from code_envs.execution.local import LocalExecutor
 
-LIMITS = Limits(cpu_s=0.4, wall_s=1.5, memory_mib=256)
+LIMITS = Limits(cpu_s=0.5, wall_s=1.5, memory_mib=128)
 SECRET = "execution-secret-46"
 CANARY = b"""
 import builtins, json, os, sys

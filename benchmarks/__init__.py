@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table, says what it compared, and writes JSON."""

@@ -1,0 +1,141 @@
+"""What does a step of CodeRepair-v0 cost beside the execution it needs?
+
+    python -m benchmarks.throughput --json runs/throughput.json
+
+Two questions, each answered within one run, side by side, because absolute times are noisy: the CPU time of
+a step with one uncached execution against the executor's own cost of that execution, and the executions per
+second of 32 environments against those of the executor alone, on the same jobs and 2 workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from code_envs.envs.repair import FIRST_EDIT, CodeRepairEnv
+from code_envs.execution.executor import Executor, Job
+from code_envs.execution.pool import open_executor
+from code_envs.tasks.sources import load
+from code_envs.tasks.task import TaskSet
+from code_envs.vector import CodeVectorEnv
+
+__all__ = ["compare_throughput", "step_cost"]
+
+
+def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> dict[str, float]:
+    """CPU time of steps with one uncached execution, in ms, and their ratio to the execution's own cost.
+
+    The execution's cost is this process's CPU time while it runs plus the candidate's CPU time as measured by
+    the sandbox from outside; the rest of the step is enumeration, encoding and reward.
+    """
+    env = CodeRepairEnv(tasks=tasks, executor=executor)
+    rng = np.random.default_rng(seed)
+    observation, _ = env.reset(seed=seed)
+    rows = []
+    while len(rows) < steps:
+        action = _edit(observation["action_mask"], rng)
+        first = time.process_time()
+        job = env.begin(action)
+        second = time.process_time()
+        outcome = None if job is None else executor.run(job)
+        third = time.process_time()
+        observation, _, terminated, truncated, _ = env.finish(outcome)
+        last = time.process_time()
+        if outcome is not None and not (terminated or truncated):
+            rows.append((third - second + outcome.cpu_s, second - first + last - third))
+        if terminated or truncated:
+            observation, _ = env.reset()
+    costs = 1000 * np.array(rows)
+    ratio = (costs[:, 0] + costs[:, 1]) / costs[:, 0]
+    return {
+        "execution_ms": float(np.median(costs[:, 0])),
+        "rest_of_step_ms": float(np.median(costs[:, 1])),
+        "rest_of_step_p90_ms": float(np.quantile(costs[:, 1], 0.9)),
+        "step_to_execution_ratio": float(np.median(ratio)),
+    }
+
+
+def compare_throughput(
+    tasks: TaskSet, executor: Executor, num_envs: int, steps: int, rounds: int, seed: int = 0
+) -> dict[str, Any]:
+    """Executions per second of environments and of the executor alone on the same jobs, in turns."""
+    vector = CodeVectorEnv(num_envs, tasks=tasks, executor=executor)
+    rng = np.random.default_rng(seed)
+    observations, _ = vector.reset(seed=seed)
+    recorder = _Recorder(executor)
+    vector.executor = recorder
+    alone, together = [], []
+    for _ in range(rounds):
+        recorder.jobs.clear()
+        began = time.perf_counter()
+        for _ in range(steps):
+            actions = np.array([_edit(mask, rng) for mask in observations["action_mask"]])
+            observations, *_ = vector.step(actions)
+        together.append(len(recorder.jobs) / (time.perf_counter() - began))
+        began = time.perf_counter()
+        for first in range(0, len(recorder.jobs), num_envs):
+            executor.run_many(recorder.jobs[first : first + num_envs])
+        alone.append(len(recorder.jobs) / (time.perf_counter() - began))
+    return {
+        "num_envs": num_envs,
+        "executor_per_s": float(np.median(alone)),
+        "environments_per_s": float(np.median(together)),
+        "share": float(np.median(np.array(together) / np.array(alone))),
+    }
+
+
+class _Recorder:
+    """Hands jobs to an executor and remembers them."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.jobs: list[Job] = []
+
+    def submit(self, job: Job) -> Any:
+        self.jobs.append(job)
+        return self.executor.submit(job)
+
+
+def _edit(mask: Any, rng: np.random.Generator) -> int:
+    """A random valid edit, or submit where none is left."""
+    edits = np.flatnonzero(mask[FIRST_EDIT:])
+    return int(rng.choice(edits)) + FIRST_EDIT if len(edits) else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--tasks", default="mutants:builtin", help="task source with faulty programs")
+    parser.add_argument("--steps", type=int, default=400, help="steps of the single environment")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of the comparison")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    options = parser.parse_args(arguments)
+    executor = open_executor("local:2")
+    tasks = load(options.tasks, executor)
+    one = step_cost(tasks, executor, options.steps)
+    many = compare_throughput(tasks, executor, 32, 16, options.rounds)
+    print(f"One environment, CPU time, median of {options.steps} steps on {tasks.name}:")
+    print(f"  execution alone      {one['execution_ms']:.2f} ms")
+    print(f"  rest of the step     {one['rest_of_step_ms']:.2f} ms (90 %: {one['rest_of_step_p90_ms']:.2f} ms)")
+    print(f"  step / execution     {one['step_to_execution_ratio']:.2f}")
+    print(f"{many['num_envs']} environments, 2 workers, median of {options.rounds} turns:")
+    print(f"  executor alone       {many['executor_per_s']:.0f} executions/s")
+    print(f"  environments         {many['environments_per_s']:.0f} executions/s")
+    print(f"  share                {many['share']:.2f}")
+    if options.json:
+        machine = f"{platform.machine()}, Python {platform.python_version()}"
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps({"tasks": tasks.name, "machine": machine, "step": one, "many": many}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

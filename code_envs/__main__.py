@@ -1,0 +1,70 @@
+"""The command line: `python -m code_envs doctor` and `python -m code_envs list`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import sys
+from collections.abc import Sequence
+
+from code_envs import __version__
+from code_envs.errors import CodeEnvsError
+
+__all__ = ["main"]
+
+USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code, 2 for what the caller can mend.
+
+    Args:
+        arguments: Words of the command line; None means those of this process.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _doctor(options.json) if options.command == "doctor" else _list()
+    except CodeEnvsError as error:
+        sys.stderr.write(f"code_envs {options.command}: {error}\n")
+        return USAGE_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m code_envs", description="Gymnasium environments for RL on code.")
+    parser.add_argument("--version", action="version", version=f"code-envs {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    doctor = commands.add_parser("doctor", help="what this machine can protect against; exit code 1 if too little")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_parser("list", help="environment ids and task sources")
+    return parser
+
+
+def _doctor(json: bool) -> int:
+    from code_envs.execution import doctor
+
+    return doctor.main(json)
+
+
+def _list() -> int:
+    from code_envs.registration import ENVIRONMENTS
+    from code_envs.tasks.sources import available
+
+    environments = {name: _summary(str(entry["entry_point"])) for name, entry in ENVIRONMENTS.items()}
+    sections = (("Environments, for gymnasium.make", environments), ("Task sources, for tasks=...", available()))
+    width = max(len(name) for _, section in sections for name in section)
+    for title, section in sections:
+        rows = "".join(f"  {name:{width}}  {line}\n" for name, line in section.items())
+        sys.stdout.write(f"{title}:\n{rows}")
+    return 0
+
+
+def _summary(entry_point: str) -> str:
+    """First line of the docstring of a class given as "module:Class"."""
+    module, _, name = entry_point.partition(":")
+    documentation = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    return documentation.partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Fixtures and markers of all tests: a shared executor, the benchmark files, the Docker engine."""
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from code_envs.execution.local import LocalExecutor
+
+NO_DATA = "CODE_ENVS_DATA is not set: it names the folder with the benchmark files"
+
+
+@pytest.fixture(scope="session")
+def executor():
+    """Two workers of this machine, shared by all tests."""
+    with LocalExecutor(2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def data():
+    """The folder with the benchmark files."""
+    if not os.environ.get("CODE_ENVS_DATA"):
+        pytest.skip(NO_DATA)
+    return Path(os.environ["CODE_ENVS_DATA"])
+
+
+@functools.cache
+def docker_problem() -> str:
+    """Why no Docker engine answers, or "" if one does."""
+    program = shutil.which("docker")
+    if program is None:
+        return "there is no docker program on PATH"
+    try:
+        answer = subprocess.run([program, "info"], capture_output=True, text=True, timeout=20)
+    except subprocess.TimeoutExpired:
+        return "`docker info` gave no answer in 20 s"
+    return "" if answer.returncode == 0 else f"`docker info` said: {answer.stderr.strip()}"
+
+
+def pytest_runtest_setup(item):
+    """Skip what this machine cannot run, with the reason; in CI a missing Docker engine is a failure."""
+    if item.get_closest_marker("data") and not os.environ.get("CODE_ENVS_DATA"):
+        pytest.skip(NO_DATA)
+    if item.get_closest_marker("docker") and docker_problem():
+        reason = f"no Docker engine: {docker_problem()}"
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}; CI is set, so tests of Docker must run", pytrace=False)
+        pytest.skip(reason)
