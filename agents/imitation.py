@@ -40,6 +40,8 @@ class ImitationConfig:
         thin: See `common_actions`.
         negatives: Other valid actions that a gradient step compares the expert's with, drawn anew each time;
             None takes all. Scoring all 510 candidates took three times as long and learnt no more per step.
+        always_compared: Actions that every gradient step compares: with meanings of their own, they come up in
+            every state, and an action that is hardly ever compared keeps its initial score.
         max_grad_norm: Gradient clipping.
     """
 
@@ -52,6 +54,7 @@ class ImitationConfig:
     common_actions: tuple[int, ...] = ()
     thin: int = 8
     negatives: int | None = 128
+    always_compared: tuple[int, ...] = (0, 1)
     max_grad_norm: float = 1.0
 
 
@@ -179,7 +182,7 @@ class Imitation:
         batch, actions = self.buffer.sample(self.config.batch_size, self.rng)
         if self.config.negatives is not None:
             self._thin_out(batch["action_mask"], actions, self.config.negatives)
-        logits = self.policy.get_distribution(batch).distribution.logits
+        logits = self.policy.get_distribution(batch).distribution.logits  # type: ignore[union-attr]
         loss = functional.cross_entropy(logits, actions)
         self.optimizer.zero_grad()
         loss.backward()
@@ -191,6 +194,7 @@ class Imitation:
         """Keep the expert's action and about `negatives` other valid ones of each row of a mask, in place."""
         share = negatives / mask.sum(1, keepdim=True).clamp(min=negatives)
         drawn = torch.from_numpy(self.rng.random(mask.shape, np.float32)) < share
+        drawn[:, list(self.config.always_compared)] = True
         drawn[torch.arange(len(mask)), actions] = True
         mask *= drawn
 

@@ -20,7 +20,7 @@ from torch import nn
 from agents.encoders import TokenEncoder
 from agents.fusion import CrossModalFusion
 
-__all__ = ["FusionExtractor", "FusionPolicy", "MaskableFusionPolicy"]
+__all__ = ["FusionExtractor", "FusionPolicy", "MaskableFusionPolicy", "PointerHead"]
 
 KEYS = ("code", "text", "feedback", "candidates", "candidate_scores", "action_mask")
 SMALL = 16
@@ -149,7 +149,7 @@ class _Fusion:
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
 
-class FusionPolicy(_Fusion, ActorCriticPolicy):
+class FusionPolicy(_Fusion, ActorCriticPolicy):  # type: ignore[misc]  # the head is a PointerHead, the net an Identity
     """Pointer policy for PPO, A2C and TRPO; the mask is read from the observation.
 
     Args:
@@ -160,12 +160,16 @@ class FusionPolicy(_Fusion, ActorCriticPolicy):
     """
 
     def __init__(
-        self, observation_space: gymnasium.spaces.Dict, action_space: gymnasium.Space, lr_schedule: Schedule, **kwargs: Any
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space,
+        lr_schedule: Schedule,
+        **kwargs: Any,
     ) -> None:
         super().__init__(observation_space, action_space, lr_schedule, **_defaults(kwargs))
 
 
-class MaskableFusionPolicy(_Fusion, MaskableActorCriticPolicy):
+class MaskableFusionPolicy(_Fusion, MaskableActorCriticPolicy):  # type: ignore[misc]  # as above
     """The same policy for MaskablePPO.
 
     Args:
@@ -176,7 +180,11 @@ class MaskableFusionPolicy(_Fusion, MaskableActorCriticPolicy):
     """
 
     def __init__(
-        self, observation_space: gymnasium.spaces.Dict, action_space: gymnasium.Space, lr_schedule: Schedule, **kwargs: Any
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space,
+        lr_schedule: Schedule,
+        **kwargs: Any,
     ) -> None:
         super().__init__(observation_space, action_space, lr_schedule, **_defaults(kwargs))
 

@@ -60,7 +60,9 @@ class VectorEnvAdapter(VecEnv):
         dones = terminated | truncated
         self._returns += rewards
         self._lengths += 1
-        each = [self._info(infos, number, bool(dones[number]), bool(terminated[number])) for number in range(self.num_envs)]
+        each = [
+            self._info(infos, number, bool(dones[number]), bool(terminated[number])) for number in range(self.num_envs)
+        ]
         self._returns[dones] = 0
         self._lengths[dones] = 0
         return observations, rewards.astype(np.float32), dones, each

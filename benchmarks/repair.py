@@ -159,7 +159,10 @@ def rollout(
         ExecutorError: If the sandbox failed; a failure is never scored as an unrepaired program.
     """
     queue = list(reversed(tasks.tasks))
-    envs = [CodeRepairEnv(tasks=tasks, executor=executor, max_executions=budget, timeout_s=timeout_s) for _ in range(min(width, len(queue)))]
+    envs = [
+        CodeRepairEnv(tasks=tasks, executor=executor, max_executions=budget, timeout_s=timeout_s)
+        for _ in range(min(width, len(queue)))
+    ]
     running: list[tuple[CodeRepairEnv, Any]] = [(env, _begin(env, queue.pop())) for env in envs]
     traces: dict[str, Trace] = {}
     with tqdm(total=len(tasks), desc="policy", unit="program", disable=quiet, file=sys.stderr) as bar:
@@ -167,10 +170,10 @@ def rollout(
             batch = {key: np.stack([observation[key] for _, observation in running]) for key in running[0][1]}
             actions, _ = policy.predict(batch, deterministic=True)
             jobs = [env.begin(action) for (env, _), action in zip(running, actions, strict=True)]
-            pending = [job and executor.submit(job) for job in jobs]
+            pending = [executor.submit(job) if job is not None else None for job in jobs]
             following = []
             for (env, _), each in zip(running, pending, strict=True):
-                observation, _, terminated, truncated, info = env.finish(each and each.result())
+                observation, _, terminated, truncated, info = env.finish(None if each is None else each.result())
                 if not (terminated or truncated):
                     following.append((env, observation))
                     continue
@@ -210,9 +213,7 @@ def load_policy(path: str) -> BasePolicy:
 
 def table(runs: dict[str, list[list[Trace]]], budgets: Sequence[int]) -> dict[str, dict[str, Interval]]:
     """Programs repaired within each budget, by method, as counts with 95 % bootstrap intervals."""
-    return {
-        method: {str(budget): _count(traces, budget) for budget in budgets} for method, traces in runs.items()
-    }
+    return {method: {str(budget): _count(traces, budget) for budget in budgets} for method, traces in runs.items()}
 
 
 def _count(runs: list[list[Trace]], budget: int) -> Interval:

@@ -39,7 +39,7 @@ def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> 
     env = CodeRepairEnv(tasks=tasks, executor=executor)
     rng = np.random.default_rng(seed)
     observation, _ = env.reset(seed=seed)
-    rows = []
+    rows: list[tuple[float, float]] = []
     while len(rows) < steps:
         action = _edit(observation["action_mask"], rng)
         first = time.process_time()
@@ -71,7 +71,7 @@ def compare_throughput(
     rng = np.random.default_rng(seed)
     observations, _ = vector.reset(seed=seed)
     recorder = _Recorder(executor)
-    vector.executor = recorder
+    vector.executor = recorder  # type: ignore[assignment]  # only `submit` is used
     alone, together = [], []
     for _ in range(rounds):
         recorder.jobs.clear()
@@ -133,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         machine = f"{platform.machine()}, Python {platform.python_version()}"
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"tasks": tasks.name, "machine": machine, "step": one, "many": many}, indent=1))
+        options.json.write_text(
+            json.dumps({"tasks": tasks.name, "machine": machine, "step": one, "many": many}, indent=1)
+        )
     return 0
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 
 __all__ = ["ENVIRONMENTS", "register_all"]
 
-ENVIRONMENTS = {
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "CodeRepair-v0": {
         "entry_point": "code_envs.envs.repair:CodeRepairEnv",
         "vector_entry_point": "code_envs.vector:CodeVectorEnv",

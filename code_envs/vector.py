@@ -10,7 +10,6 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
@@ -109,7 +108,7 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions of every episode, (num_envs, A) bool."""
-        return np.stack([env.action_masks() for env in self.envs])  # type: ignore[attr-defined]
+        return np.stack([env.action_masks() for env in self.envs])
 
     def render(self) -> tuple[Any, ...] | None:
         """One picture or text per environment."""
@@ -136,13 +135,13 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         return env.finish(outcome)
 
     def _reset_ended(self, observations: list[Observation], infos: dict[str, Any], final: list[dict[str, Any]]) -> None:
-        ended = np.flatnonzero(self._ended)
+        ended = [int(number) for number in np.flatnonzero(self._ended)]
         pending = self._submit([self.envs[number].begin_reset() for number in ended])
         infos.clear()
         infos["final_obs"] = np.full(self.num_envs, None, object)
         merged: dict[str, Any] = {}
         for number in ended:
-            merged = self._add_info(merged, final[number], int(number))
+            merged = self._add_info(merged, final[number], number)
             infos["final_obs"][number] = observations[number]
         infos["final_info"] = merged
         infos["_final_obs"] = infos["_final_info"] = self._ended.copy()
@@ -160,8 +159,9 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         return merged
 
     def _batch(self, observations: list[Observation]) -> Batch:
-        empty = create_empty_array(self.single_observation_space, n=self.num_envs, fn=np.zeros)
-        return concatenate(self.single_observation_space, observations, empty)
+        empty: Any = create_empty_array(self.single_observation_space, n=self.num_envs, fn=np.zeros)
+        batch: Any = concatenate(self.single_observation_space, observations, empty)
+        return batch
 
 
 class _Nothing:

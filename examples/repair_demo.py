@@ -39,7 +39,7 @@ from code_envs.tasks.task import TaskSet, joined
 from code_envs.vector import CodeVectorEnv
 
 mpl.use("Agg")
-from matplotlib import pyplot  # noqa: E402  the backend is chosen first
+from matplotlib import pyplot
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def main() -> None:
         FusionPolicy, env, n_steps=32, batch_size=128, n_epochs=2, learning_rate=5e-5, gamma=0.98, clip_range=0.1,
         ent_coef=0.0, seed=settings.seed, device="cpu",
     )  # fmt: skip
-    untrained = rollout(model.policy, test, executor, 50, settings.timeout_s)
+    untrained = rollout(model.policy, test, executor, 10, settings.timeout_s)
     curve = imitate(model, env, settings)
     curve += reinforce(model, settings)
     model.save(out / "policy.zip")
@@ -191,7 +191,9 @@ def draw_curve(curve: list[dict[str, float]], path: Path) -> None:
     for phase, name in ((0.0, "imitation"), (1.0, "PPO")):
         rows = [row for row in curve if row["phase"] == phase]
         axes.plot([row["minutes"] for row in rows], [row["success"] for row in rows], label=name)
-    axes.set(xlabel="minutes", ylabel="repaired within 32 executions", ylim=(0, 1), title="CodeRepair-v0, training tasks")
+    axes.set(
+        xlabel="minutes", ylabel="repaired within 32 executions", ylim=(0, 1), title="CodeRepair-v0, training tasks"
+    )
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

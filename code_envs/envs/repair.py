@@ -21,7 +21,7 @@ from code_envs.syntax.rewrite import Operator
 from code_envs.syntax.tokens import SEPARATOR, VOCABULARY_SIZE
 from code_envs.tasks.task import Task, TaskSet, Verdict
 
-__all__ = ["CodeRepairEnv"]
+__all__ = ["CodeRepairEnv", "find_edit"]
 
 SUBMIT, UNDO, FIRST_EDIT = 0, 1, 2
 SCORES = 8
@@ -181,7 +181,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         self._code_tokens = code_tokens
         self._text_tokens = text_tokens
         self.action_space = gymnasium.spaces.Discrete(max_candidates)
-        self.observation_space = gymnasium.spaces.Dict(
+        self.observation_space: gymnasium.spaces.Dict = gymnasium.spaces.Dict(  # type: ignore[assignment]
             {
                 "code": _ids(code_tokens),
                 "text": _ids(text_tokens),
@@ -500,9 +500,8 @@ def find_edit(candidates: CandidateSet, source: bytes, target: bytes, kept: NDAr
     result = len(source) - (candidates.ends - candidates.starts) + lengths
     for position in np.flatnonzero(result[kept] == len(target)):
         start, end, text = candidates.edit(int(kept[position]))
-        if source[:start] == target[:start] and text == target[start : start + len(text)]:
-            if source[end:] == target[start + len(text) :]:
-                return int(position)
+        if source[:start] + text + source[end:] == target:
+            return int(position)
     return -1
 
 

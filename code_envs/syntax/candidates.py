@@ -24,7 +24,8 @@ from code_envs.syntax.expressions import CoreExpressions
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.python_expressions import PythonExpressions
 from code_envs.syntax.rewrite import Rewrite
-from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements
+from code_envs.syntax.languages import Grammar
+from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
 from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex, words
 from code_envs.syntax.tree import lighten
 
@@ -147,7 +148,8 @@ class Enumerator:
         self._python = start.language == "python"
         self._units: dict[tuple[bytes, str, str], _Unit] = {}
         self._places: dict[tuple[Place, str], _Batch] = {}
-        self._settings: dict[tuple[Setting, str], tuple[_Batch, _Batch]] = {}
+        self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[_Batch, _Batch]] = {}
+        self._lines: dict[tuple[Setting, str], frozenset[bytes]] = {}
         self._known_words: dict[str, _Words] = {}
 
     def __call__(self, program: Program, window: tuple[int, int] | None = None) -> CandidateSet:
@@ -180,7 +182,7 @@ class Enumerator:
         rewriter = maker(self.context, self.context.scope(scope))
         if scope or not self._python:
             rewriter.read(lighten(node, skip))
-        return _Unit(tokens, np.array(offsets, np.int64), self._batch(rewriter.found, decoded))
+        return _Unit(tokens, np.array(offsets, np.int64), self._batch(rewriter.found, decoded, text))
 
     def statement(self, place: Place, node: TreeSitterNode, scope: str) -> _Batch:
         """Rewrites of a statement as a whole, remembered by its place."""
@@ -190,24 +192,37 @@ class Enumerator:
             if self._python:
                 rewrites = WholeStatements(place, node, self.context.scope(scope)).found
             else:
-                rewrites = core_statements(place, self.context.grammar.empty)
-            found = self._places[key] = self._batch(rewrites, "")
+                rewrites = core_statements(place, self.context.grammar.empty) + swapped_arms(place, node)
+            found = self._places[key] = self._batch(rewrites, "", place.text + place.gap + place.next_text)
         return found
 
-    def insertions(self, setting: Setting, scope: str) -> tuple[_Batch, _Batch]:
-        """New statements before and behind one, remembered by its setting."""
-        key = (setting, scope)
+    def insertions(self, setting: Setting, scope: str, beside: tuple[bytes, bytes]) -> tuple[_Batch, _Batch]:
+        """New statements before and behind one, remembered by its setting.
+
+        What a statement says itself is not put behind it, nor what the statement before it says: the insertions
+        of that one, and its repetition, give the same programs.
+        """
+        lines = self._lines.get((setting, scope))
+        repeated = [text for text in beside if text in lines] if lines else []
+        key = (setting, scope, tuple(repeated))
         found = self._settings.get(key)
         if found is None:
             made = Insertions(setting, self.context.scope(scope))
-            found = self._settings[key] = (self._batch(made.before, ""), self._batch(made.after, ""))
+            if lines is None:
+                self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made.after)
+                return self.insertions(setting, scope, beside)
+            after = [each for each in made.after if each.text.strip().encode() not in repeated]
+            found = self._settings[key] = (self._batch(made.before, ""), self._batch(after, ""))
         return found
 
-    def _batch(self, rewrites: Iterable[Rewrite], unit_text: str) -> _Batch:
+    def _batch(self, rewrites: Iterable[Rewrite], unit_text: str, source: bytes = b"") -> _Batch:
         seen: dict[tuple[int, int, bytes], tuple[Rewrite, str, str]] = {}
+        results = set()
         for rewrite in rewrites:
             edit, old, new = _minimal(rewrite)
-            if edit not in seen and (edit[0] != edit[1] or edit[2]):
+            result = _canonical(edit, source)
+            if result not in results and (edit[0] != edit[1] or edit[2]):
+                results.add(result)
                 seen[edit] = (rewrite, old, new)
 
         def rows() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -217,7 +232,9 @@ class Enumerator:
             for edit, (rewrite, old, new) in seen.items():
                 inserted = self._words(new)
                 kind = _node_kind(rewrite.node)
-                features.append([rewrite.operator, kind, rewrite.role, 0, *self._words(old).ids[:OLD_TOKENS], *inserted.ids])
+                features.append(
+                    [rewrite.operator, kind, rewrite.role, 0, *self._words(old).ids[:OLD_TOKENS], *inserted.ids]
+                )
                 change = len(edit[2]) - (edit[1] - edit[0])
                 near = max([counts[name] for name in inserted.names]) if counts and inserted.names else 0
                 static.append((NO_SIZE_CHANGE + NO_SIZE_CHANGE * change / (abs(change) + 10), min(near / 4, 1.0)))
@@ -231,7 +248,7 @@ class Enumerator:
     def _words(self, text: str) -> _Words:
         found = self._known_words.get(text)
         if found is None:
-            ids = self.ids.code(words(text[:CHARACTERS]))
+            ids = self.ids.code(words(text, NEW_TOKENS))
             found = self._known_words[text] = _Words((ids + [0] * NEW_TOKENS)[:NEW_TOKENS], _WORD.findall(text))
         return found
 
@@ -272,20 +289,27 @@ class _Walk:
             following = statements[number + 1] if number + 1 < len(statements) else None
             if not around.in_function and block.parent is None:
                 scope = function_name(node, self.table)
-            self.statement(node, following, number == 0, scope, around)
+            previous = statements[number - 1] if number else None
+            self.statement(node, following, previous, scope, around)
 
     def statement(
-        self, node: TreeSitterNode, following: TreeSitterNode | None, first: bool, scope: str, around: _Surroundings
+        self,
+        node: TreeSitterNode,
+        following: TreeSitterNode | None,
+        previous: TreeSitterNode | None,
+        scope: str,
+        around: _Surroundings,
     ) -> None:
         """Visit one statement: its edits as a whole, its own expressions, then its blocks."""
         if node.end_byte < self.window[0] or node.start_byte > self.window[1]:
             return
         if around.in_function:
             start, end = node.start_byte, node.end_byte
-            place = self._place(node, following, first, around)
+            place = self._place(node, following, previous is None, around)
             self.batches.append((start, self.enumerator.statement(place, node, scope)))
             if self.python:
-                before, after = self.enumerator.insertions(place.setting, scope)
+                earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
+                before, after = self.enumerator.insertions(place.setting, scope, (place.text, earlier))
                 self.batches.append((start, before))
                 self.batches.append((end, after))
         self._part(node, scope, around)
@@ -293,16 +317,21 @@ class _Walk:
 
     def _part(self, node: TreeSitterNode, scope: str, around: _Surroundings) -> None:
         """A statement or a clause of one: its header, then its blocks and clauses."""
-        children = node.children if node.type in self.table.compound or node.type in CLAUSES else []
+        opened = node if self.python or node.type in self.table.compound else _function_of(node, self.table)
+        children = opened.children if opened.type in self.table.compound or opened.type in OPENED else []
         inner = [child for child in children if child.type in self.skipped or child.type in self.table.compound]
+        if inner and not self.python:  # the condition of `do {...} while (condition)` stands behind its block
+            behind = [child for child in children if child.is_named and child.start_byte > inner[0].start_byte]
+            inner = [child for child in children if child in inner or (child in behind and child.type not in COMMENTS)]
         start = node.start_byte
         text = self.source[start : inner[0].start_byte if inner else node.end_byte].rstrip()
-        if not _docstring(node):
-            unit = self.enumerator.unit(text, node, scope, self.skipped if inner else frozenset())
+        touched = start <= self.window[1] and start + len(text) >= self.window[0]
+        if touched and not _docstring(node):
+            unit = self.enumerator.unit(text, node, scope, self._skip(inner))
             self.tokens.append(unit.tokens)
             self.offsets.append(unit.offsets + start)
             self.batches.append((start, unit.batch))
-        if node.type in self.table.functions:
+        if opened.type in self.table.functions:
             around = _Surroundings(True, True, False)
         elif node.type in self.table.loops:
             around = _Surroundings(around.in_function, False, True)
@@ -314,9 +343,12 @@ class _Walk:
                 self.block(child, scope, around)
                 self._structure(DEDENT, child.end_byte)
             elif child.type in self.table.compound:
-                self.statement(child, None, True, scope, around)
+                self.statement(child, None, None, scope, around)
             else:
                 self._part(child, scope, around)
+
+    def _skip(self, inner: list[TreeSitterNode]) -> frozenset[str]:
+        return self.skipped | {child.type for child in inner} if inner else frozenset()
 
     def _structure(self, token: int, offset: int) -> None:
         self.tokens.append(_STRUCTURE[token])
@@ -349,8 +381,18 @@ CLAUSES = frozenset(
         "case_clause",
     }
 )
+OPENED = CLAUSES | {"arrow_function", "function_expression"}
 COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
 _STRUCTURE = {token: np.array([token], np.int32) for token in (NEWLINE, INDENT, DEDENT)}
+
+
+def _function_of(node: TreeSitterNode, table: Grammar) -> TreeSitterNode:
+    """The function that a declaration such as `const f = (a) => {...}` gives a name to, or else the node itself."""
+    if node.type in ("lexical_declaration", "variable_declaration") and node.named_child_count == 1:
+        value = node.named_children[0].child_by_field_name("value")
+        if value is not None and value.type in table.functions:
+            return value
+    return node
 
 
 def _docstring(node: TreeSitterNode) -> bool:
@@ -363,21 +405,53 @@ def _node_kind(name: str) -> int:
 
 
 def _minimal(rewrite: Rewrite) -> tuple[tuple[int, int, bytes], str, str]:
-    """The smallest byte range that makes the same change; what differs, widened to whole words and operators."""
+    """The smallest range of whole words and operators that makes the same change; the text there before and after."""
     old, new = rewrite.old, rewrite.text
     if not old:
         return (rewrite.start, rewrite.end, new.encode()), old, new
-    if len(old) > CHARACTERS and len(new) > CHARACTERS:
+    if "\n" in old and "\n" in new:  # comparing moved blocks letter by letter cost most of a step
         return (rewrite.start, rewrite.end, new.encode()), old, new
     head, tail = _common(old, new)
+    while head and (_splits(old, head) or _splits(new, head)):
+        head -= 1
+    while tail and (_splits(old, len(old) - tail) or _splits(new, len(new) - tail)):
+        tail -= 1
+    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
     start = rewrite.start + (head if old.isascii() else len(old[:head].encode()))
     end = rewrite.end - (tail if old.isascii() else len(old[len(old) - tail :].encode()))
-    edit = (start, end, new[head : len(new) - tail].encode())
-    while head and (old[head - 1].isalnum() or old[head - 1] in _JOINED):
-        head -= 1
-    while tail and (old[-tail].isalnum() or old[-tail] in _JOINED):
-        tail -= 1
-    return edit, old[head : len(old) - tail], new[head : len(new) - tail]
+    return (start, end, after.encode()), before, after
+
+
+def _canonical(edit: tuple[int, int, bytes], source: bytes) -> tuple[int, int, bytes]:
+    """The same for two edits of a text exactly if they give the same result; moved blocks are not compared."""
+    start, end, text = edit
+    old = source[start:end]
+    if b"\n" in old and b"\n" in text:
+        return edit
+    head, limit = 0, min(len(old), len(text))
+    while head < limit and old[head] == text[head]:
+        head += 1
+    tail, limit = 0, limit - head
+    while tail < limit and old[-1 - tail] == text[-1 - tail]:
+        tail += 1
+    start += head
+    old, text = old[head : len(old) - tail], text[head : len(text) - tail]
+    moved = text or old
+    if not (old and text):
+        while start and moved and source[start - 1] == moved[-1]:
+            moved = moved[-1:] + moved[:-1]
+            start -= 1
+    return start, len(old), moved if text else b""
+
+
+def _splits(text: str, cut: int) -> bool:
+    """Whether a cut goes through a word or an operator."""
+    if not 0 < cut < len(text):
+        return False
+    left, right = text[cut - 1], text[cut]
+    if left in _SIGNS:
+        return right in _SIGNS
+    return (left.isalnum() or left == "_") and (right.isalnum() or right == "_")
 
 
 def _common(old: str, new: str) -> tuple[int, int]:
@@ -397,10 +471,8 @@ def _common(old: str, new: str) -> tuple[int, int]:
     return head, tail
 
 
-_JOINED = "_<>=!*/+-&|^"
+_SIGNS = frozenset("<>=!*/+-&|^")
 _WORD = re.compile(r"[^\W\d]\w*")
-CHARACTERS = 64
-"""Only the beginning of a moved or deleted statement is worth a look: lexing whole blocks cost most of a step."""
 
 
 def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
@@ -423,5 +495,3 @@ def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], lim
     turn = np.arange(count) - np.repeat(first, np.diff(np.r_[first, count]))
     chosen = order[np.lexsort((grouped, turn))[:limit]]
     return np.sort(chosen)
-
-

@@ -13,7 +13,7 @@ from code_envs.syntax.languages import Grammar, grammar
 from code_envs.syntax.program import Program
 from code_envs.syntax.tree import Node, lighten
 
-__all__ = ["Context", "Kind", "compatible", "kind_of"]
+__all__ = ["Context", "Kind", "Scope", "compatible", "function_name", "kind_of"]
 
 
 class Kind:
@@ -32,14 +32,22 @@ class Kind:
     FUNCTION = 64
 
 
-NUMBER_CALLS = frozenset("len int sum abs ord round count index find rfind float pow gcd sqrt floor ceil bit_length".split())
-SEQUENCE_CALLS = frozenset("sorted list tuple range zip split splitlines keys values items enumerate reversed map filter".split())
-STRING_CALLS = frozenset("str join lower upper replace strip lstrip rstrip capitalize swapcase title chr bin hex".split())
+NUMBER_CALLS = frozenset(
+    "len int sum abs ord round count index find rfind float pow gcd sqrt floor ceil bit_length".split()
+)
+SEQUENCE_CALLS = frozenset(
+    "sorted list tuple range zip split splitlines keys values items enumerate reversed map filter".split()
+)
+STRING_CALLS = frozenset(
+    "str join lower upper replace strip lstrip rstrip capitalize swapcase title chr bin hex".split()
+)
 BOOLEAN_CALLS = frozenset("any all isinstance startswith endswith isdigit isalpha isalnum isupper islower bool".split())
 SEQUENCE_METHODS = frozenset("append extend insert sort reverse appendleft popleft".split())
 MAPPING_METHODS = frozenset("keys values items get setdefault".split())
 SET_METHODS = frozenset("add discard union intersection difference".split())
-STRING_METHODS = frozenset("lower upper split strip replace startswith endswith isdigit isalpha join isupper islower".split())
+STRING_METHODS = frozenset(
+    "lower upper split strip replace startswith endswith isdigit isalpha join isupper islower".split()
+)
 ANNOTATIONS = {
     "int": Kind.NUMBER,
     "float": Kind.NUMBER,
@@ -52,7 +60,20 @@ ANNOTATIONS = {
     "dict": Kind.MAPPING,
     "Set": Kind.SET,
     "set": Kind.SET,
+    "long": Kind.NUMBER,
+    "double": Kind.NUMBER,
+    "Integer": Kind.NUMBER,
+    "String": Kind.STRING,
+    "boolean": Kind.BOOLEAN,
+    "ArrayList": Kind.SEQUENCE,
+    "Map": Kind.MAPPING,
 }
+
+
+NUMBER_MEMBERS = frozenset(
+    "length size floor ceil round abs max min sqrt pow indexOf lastIndexOf charCodeAt parseInt parseFloat trunc".split()
+)
+STRING_MEMBERS = frozenset("toUpperCase toLowerCase trim substring join replace charAt toString repeat".split())
 
 
 def compatible(first: int, second: int) -> bool:
@@ -141,6 +162,7 @@ class _Reader:
         self.context = context
         self.scope = scope
         self.table = context.grammar
+        self._braces = self.table.name != "python"
 
     def read(self, root: Node) -> None:
         for node in root.walk(frozenset({"string", "import_statement", "import_from_statement", "type"})):
@@ -166,7 +188,9 @@ class _Reader:
         parent = node.parent
         if parent is None or node.field in ("function", "attribute", "property") or parent.type in OUTSIDE:
             return
-        if node.field == "name" and parent.type != "variable_declarator":
+        if node.field == "name" and parent.type not in DECLARES:
+            return
+        if node.field == "constructor" or (node.field == "object" and self._braces and node.text[0].isupper()):
             return
         self.scope.note(node.text, Kind.UNKNOWN)
 
@@ -273,12 +297,59 @@ class _Reader:
         if node.named and len(node.named[0].text) <= 24:
             _add(self.scope.returns, node.named[0].text)
 
+    # JavaScript and Java ----------------------------------------------------------------------------
+
+    def _variable_declarator(self, node: Node) -> None:
+        name, value = node.child("name"), node.child("value")
+        if name is not None and value is not None:
+            self._note(name, kind_of(value, self.scope))
+
+    def _formal_parameter(self, node: Node) -> None:
+        self._typed(node, node)
+
+    def _local_variable_declaration(self, node: Node) -> None:
+        for each in node.named:
+            self._typed(node, each)
+
+    def _enhanced_for_statement(self, node: Node) -> None:
+        self._typed(node, node)
+
+    def _typed(self, node: Node, declarator: Node) -> None:
+        annotation, name = node.child("type"), declarator.child("name")
+        if annotation is not None and name is not None:
+            self._note(name, ANNOTATIONS.get(annotation.text.split("<")[0], Kind.UNKNOWN))
+
+    def _update_expression(self, node: Node) -> None:
+        for each in node.named:
+            self._note(each, Kind.NUMBER)
+
+    def _subscript_expression(self, node: Node) -> None:
+        index = node.child("index")
+        if index is not None:
+            self._note(index, Kind.NUMBER)
+
+    def _binary_expression(self, node: Node) -> None:
+        operator = node.child("operator")
+        if operator is not None and operator.type in ("-", "/", "*", "%", "**"):
+            for each in node.named:
+                self._note(each, Kind.NUMBER)
+        elif operator is not None and operator.type in ("<", "<=", ">", ">=", "+"):
+            self._share_number(node.named)
+
+    _string_literal = _string
+    _array_access = _subscript_expression
+    _assignment_expression = _assignment
+    _augmented_assignment_expression = _augmented_assignment
+
     def _note(self, node: Node, kind: int) -> None:
         if node.type == "identifier":
             self.scope.note(node.text, kind)
 
 
-DONOR_TYPES = frozenset({"call", "subscript", "attribute", "binary_operator", "comparison_operator", "boolean_operator"})
+DONOR_TYPES = frozenset(
+    {"call", "subscript", "attribute", "binary_operator", "comparison_operator", "boolean_operator"}
+)
+DECLARES = frozenset({"variable_declarator", "formal_parameter", "enhanced_for_statement"})
 OUTSIDE = frozenset({"keyword_argument", "dotted_name", "global_statement", "nonlocal_statement", "parameters"})
 
 
@@ -303,6 +374,10 @@ def kind_of(node: Node, scope: Scope) -> int:
             return kind_of(node.named[0], scope) if node.named else Kind.UNKNOWN
         case "call":
             return _kind_of_call(node)
+        case "member_expression" | "field_access" | "call_expression" | "method_invocation":
+            return _kind_of_member(node)
+        case "binary_expression":
+            return _kind_of_arithmetic(node, scope)
         case "binary_operator":
             return _kind_of_arithmetic(node, scope)
         case "subscript":
@@ -326,6 +401,17 @@ def _kind_of_call(node: Node) -> int:
     return {"dict": Kind.MAPPING, "defaultdict": Kind.MAPPING, "Counter": Kind.MAPPING, "set": Kind.SET}.get(
         last, Kind.UNKNOWN
     )
+
+
+def _kind_of_member(node: Node) -> int:
+    """What a member, or the call of one, gives in JavaScript and Java."""
+    member = node.child("function") or node
+    name = member.child("property") or member.child("field") or member.child("name")
+    if name is None:
+        return Kind.UNKNOWN
+    if name.text in NUMBER_MEMBERS:
+        return Kind.NUMBER
+    return Kind.STRING if name.text in STRING_MEMBERS else Kind.UNKNOWN
 
 
 def _kind_of_arithmetic(node: Node, scope: Scope) -> int:
@@ -355,4 +441,3 @@ def _parts(node: Node) -> list[Node]:
 def _add(values: list[str], value: str) -> None:
     if value not in values:
         values.append(value)
-

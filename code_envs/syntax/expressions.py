@@ -13,6 +13,7 @@ from code_envs.syntax.tree import Node
 
 __all__ = ["CoreExpressions"]
 
+MEMBER_FIELDS = frozenset({"attribute", "property", "field"})
 NUMERIC_ROLES = frozenset(
     {Role.INDEX, Role.SLICE, Role.ARGUMENT, Role.OPERAND, Role.COMPARAND, Role.VALUE, Role.RETURN}
 )
@@ -49,6 +50,8 @@ class CoreExpressions(Rewriter):
             self._subscript(node)
         elif node.type in ASSIGNMENTS:
             self._assignment(node)
+        elif node.type == "update_expression":
+            self._operator(node, next(child for child in node.children if not child.named))
         if node.type == "pattern_list":
             self._swap_neighbours(node.named)
         self._off_by_one(node)
@@ -76,7 +79,7 @@ class CoreExpressions(Rewriter):
         parent = node.parent
         if parent is None or role_of(node) in (Role.TARGET, Role.CALLEE):
             return False
-        if node.field in ("attribute", "property", "field"):
+        if node.field in MEMBER_FIELDS or node.field in ("parameter", "constructor"):
             return False
         return not (node.field == "name" and parent.type != "expression_statement")
 
@@ -84,7 +87,9 @@ class CoreExpressions(Rewriter):
 
     def _leaf(self, node: Node) -> None:
         table = self.table
-        if node.type in table.identifiers:
+        if node.field in MEMBER_FIELDS:
+            self._callee(node)
+        elif node.type in table.identifiers:
             self._identifier(node)
         elif node.type in table.numbers:
             self._number(node)
@@ -102,7 +107,7 @@ class CoreExpressions(Rewriter):
 
     def _identifier(self, node: Node) -> None:
         role = role_of(node)
-        if role is Role.CALLEE or node.field in ("attribute", "property", "field"):
+        if role is Role.CALLEE:
             self._callee(node)
         elif node.field == "name" and node.parent is not None:
             if node.parent.type in self.table.calls:
@@ -167,10 +172,13 @@ class CoreExpressions(Rewriter):
                     self.replace(token, other, Operator.OPERATOR)
 
     def _drop_to(self, node: Node, parts: list[Node]) -> None:
-        if role_of(node) is Role.TARGET:
+        role = role_of(node)
+        if role is Role.TARGET:
             return
         for part in parts:
-            if part.type not in ("keyword_argument", "list_splat", "dictionary_splat", "comment"):
+            if role is Role.RECEIVER and part.type in self.table.numbers:
+                continue
+            if part.type not in ("keyword_argument", "list_splat", "dictionary_splat", "spread_element", "comment"):
                 self.replace(node, part.text, Operator.DROP, atomic=self._atomic(part))
 
     def _atomic(self, node: Node) -> bool:
@@ -186,7 +194,7 @@ class CoreExpressions(Rewriter):
     def _assignment(self, node: Node) -> None:
         """Another assignment operator, where the target is one name, item or attribute."""
         left = node.child("left")
-        chained = any(each.type == node.type for each in node.named)
+        chained = any(each is not None and each.type == node.type for each in (node.parent, *node.named))
         if left is None or left.type in ("pattern_list", "tuple_pattern") or chained or node.child("type") is not None:
             return
         for child in node.children:
@@ -263,7 +271,7 @@ class CoreExpressions(Rewriter):
 
     def _tight(self, node: Node) -> bool:
         """Whether ` + 1` may follow the text without parentheses."""
-        if node.type == "binary_operator":
+        if node.type in ("binary_operator", "binary_expression"):
             operator = node.child("operator")
             return operator is not None and operator.type in ("+", "-", "*", "/", "//", "%", "**")
         return self._atomic(node)

@@ -201,12 +201,12 @@ JAVASCRIPT = Grammar(
     nothing=frozenset({"null", "undefined"}),
     binary=frozenset({"binary_expression"}),
     unary=frozenset({"unary_expression"}),
-    calls=frozenset({"call_expression"}),
+    calls=frozenset({"call_expression", "new_expression"}),
     arguments=frozenset({"arguments"}),
     members=frozenset({"member_expression"}),
     subscripts=frozenset({"subscript_expression"}),
     ternary=frozenset({"ternary_expression"}),
-    sequences=frozenset({"array"}),
+    sequences=frozenset({"array", "sequence_expression"}),
     opaque=frozenset(
         {"string", "template_string", "regex", "comment", "import_statement", "formal_parameters", "ERROR"}
     ),

@@ -178,7 +178,12 @@ class PythonExpressions(CoreExpressions):
         mixed = text if node.type != "boolean_operator" else f"({text})"
         words = set(re.findall(r"\w+", text))
         for name in [each for each in self.scope.names() if each not in words][:NAMES]:
-            for clause in (f"not {name} or {mixed}", f"{name} and {mixed}", f"{mixed} or {name}", f"{mixed} and not {name}"):
+            for clause in (
+                f"not {name} or {mixed}",
+                f"{name} and {mixed}",
+                f"{mixed} or {name}",
+                f"{mixed} and not {name}",
+            ):
                 self.replace(node, clause, Operator.CLAUSE, atomic=False)
         for other in self.context.conditions:
             if other != node.text and words & set(re.findall(r"[A-Za-z_]\w*", other)):

@@ -111,7 +111,9 @@ _TARGETS = frozenset(
         "assignment",
         "augmented_assignment",
         "for_statement",
+        "for_in_statement",
         "for_in_clause",
+        "update_expression",
         "assignment_expression",
         "augmented_assignment_expression",
     }
@@ -129,9 +131,9 @@ def role_of(node: Node) -> Role:
     if parent.type in _PATTERNS or parent.type in ("del_statement", "as_pattern", "named_expression"):
         return Role.TARGET
     if parent.type in _TARGETS:
-        if node.field == "left":
+        if node.field == "left" or parent.type == "update_expression":
             return Role.TARGET
-        return Role.ITERABLE if parent.type in ("for_statement", "for_in_clause") else Role.VALUE
+        return Role.VALUE if "assignment" in parent.type else Role.ITERABLE
     if parent.type in _BY_PARENT:
         return _BY_PARENT[parent.type]
     if node.field in ("value", "array") and parent.type in ("subscript", "array_access"):

@@ -15,7 +15,7 @@ from tree_sitter import Node as TreeSitterNode
 from code_envs.syntax.context import Kind, Scope, compatible
 from code_envs.syntax.rewrite import Operator, Rewrite, Role
 
-__all__ = ["Insertions", "Place", "Setting", "WholeStatements", "core_statements"]
+__all__ = ["Insertions", "Place", "Setting", "WholeStatements", "core_statements", "swapped_arms"]
 
 
 class Setting(NamedTuple):
@@ -43,8 +43,18 @@ class Place(NamedTuple):
 
 LEAVES = frozenset({"return_statement", "break_statement", "continue_statement", "raise_statement"})
 FIXED_STATEMENTS = frozenset(
-    {"function_definition", "class_definition", "decorated_definition", "import_statement", "import_from_statement"}
+    {
+        "function_definition",
+        "class_definition",
+        "decorated_definition",
+        "import_statement",
+        "import_from_statement",
+        "function_declaration",
+        "class_declaration",
+    }
 )
+LOOPS = frozenset({"for_statement", "while_statement"})
+JUMPS = frozenset({"break_statement", "continue_statement"})
 BLOCKS = frozenset({"if_statement", "for_statement", "while_statement", "try_statement", "with_statement"})
 GUARDS_MAX, RETURNS_MAX, PAIRS_MAX, NAMES_MAX, TARGETS_MAX = 4, 6, 8, 5, 4
 
@@ -56,13 +66,28 @@ def core_statements(place: Place, empty: str) -> list[Rewrite]:
     found: list[Rewrite] = []
     setting = place.setting
     if setting.type not in FIXED_STATEMENTS:
-        text = empty if (setting.first and setting.last) or setting.inline else ""
+        text = empty if (setting.first and setting.last) or (setting.inline and empty == "pass") else ""
         found.append(_rewrite(setting, 0, len(place.text), place.text, text, Operator.DELETE))
     if place.next_text and not setting.inline and not {setting.type, setting.next_type} & FIXED_STATEMENTS:
         both = place.text + place.gap + place.next_text
         swapped = (place.next_text + place.gap + place.text).decode("utf-8", "replace")
         found.append(_rewrite(setting, 0, len(both), both, swapped, Operator.MOVE))
     return found
+
+
+def swapped_arms(place: Place, node: TreeSitterNode) -> list[Rewrite]:
+    """SWP of statements in languages with braces: exchange the arms of an `if` that has two."""
+    first, second = node.child_by_field_name("consequence"), node.child_by_field_name("alternative")
+    if node.type != "if_statement" or first is None or second is None:
+        return []
+    if second.type == "else_clause":
+        second = second.named_children[-1]
+    if second.type == "if_statement":
+        return []
+    start, end = first.start_byte - node.start_byte, second.end_byte - node.start_byte
+    between = place.text[first.end_byte - node.start_byte : second.start_byte - node.start_byte].decode("utf-8", "replace")
+    swapped = _text(second) + between + _text(first)
+    return [_rewrite(place.setting, start, end, place.text[start:end], swapped, Operator.SWAP)]
 
 
 def _rewrite(setting: Setting, start: int, end: int, old: bytes, text: str, operator: Operator) -> Rewrite:
@@ -152,7 +177,9 @@ class Insertions:
     def _collect(self, put: Put) -> None:
         """INSC: put a value into a collection."""
         scope = self.scope
-        containers = [name for name in scope.names(Kind.SEQUENCE | Kind.SET, known=True) if name not in scope.parameters]
+        containers = [
+            name for name in scope.names(Kind.SEQUENCE | Kind.SET, known=True) if name not in scope.parameters
+        ]
         if not containers:
             return
         for container in containers[:3]:
@@ -195,6 +222,8 @@ class WholeStatements:
     """
 
     def __init__(self, place: Place, node: TreeSitterNode, scope: Scope) -> None:
+        if place.text.endswith(b";"):  # another statement cannot take its place, or follow, without a line break
+            place = place._replace(gap=b"", next_text=b"")
         self.place = place
         self.setting = place.setting
         self.node = node
@@ -237,7 +266,7 @@ class WholeStatements:
                 self._whole(Operator.STATEMENT, "break")
             case "if_statement" if self.node.child_by_field_name("alternative") is None:
                 self._put(Operator.STATEMENT, 0, 2, "while")
-            case "while_statement":
+            case "while_statement" if not self._jumps(self.node.child_by_field_name("body")):
                 self._put(Operator.STATEMENT, 0, 5, "if")
             case "expression_statement":
                 self._expression_statement(self.node.children[0])
@@ -248,7 +277,8 @@ class WholeStatements:
         if node.type in ("assignment", "augmented_assignment"):
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
             if left is not None and right is not None:
-                self._whole(Operator.STATEMENT, f"return {_text(right)}")
+                if right.type != "assignment":
+                    self._whole(Operator.STATEMENT, f"return {_text(right)}")
                 self._whole(Operator.STATEMENT, f"return {_text(left)}")
             return
         self._put(Operator.STATEMENT, 0, 0, "return ")
@@ -264,7 +294,7 @@ class WholeStatements:
         """INSD: the statement once more behind its next neighbour."""
         place, setting = self.place, self.setting
         simple = setting.type == "expression_statement" and b"\n" not in place.text
-        if simple and place.next_text and setting.next_type not in LEAVES | FIXED_STATEMENTS:
+        if simple and place.next_text not in (b"", place.text) and setting.next_type not in LEAVES | FIXED_STATEMENTS:
             end = self.end + len(place.gap) + len(place.next_text)
             self._put(Operator.INSERT_DUPLICATE, end, end, f"\n{setting.indent}{place.text.decode()}")
 
@@ -290,8 +320,7 @@ class WholeStatements:
     def _unwrap(self, body: TreeSitterNode) -> None:
         """DEL: the body without its header."""
         inner = self._inner(body)
-        jumps = b"break" in self.place.text or b"continue" in self.place.text
-        if inner is not None and not (jumps and self.setting.type != "if_statement"):
+        if inner is not None and not self._jumps(body):
             self._whole(Operator.DELETE, _shift(_text(body), inner, self.setting.indent))
 
     def _dedent_last(self, body: TreeSitterNode) -> None:
@@ -300,6 +329,8 @@ class WholeStatements:
         if inner is None or body.named_child_count < 2 or self._end(body) != self.end:
             return
         last = body.named_children[-1]
+        if self._jumps(last):
+            return
         start = self._line_start(self._start(last))
         if last.type != "comment" and not self.place.text[start : self._start(last)].strip():
             moved = f"\n{self.setting.indent}{_shift(_text(last), inner, self.setting.indent)}"
@@ -343,6 +374,10 @@ class WholeStatements:
             text = f"\n{self.setting.indent}else:\n{inner}{choice}"
             self._put(Operator.INSERT_DUPLICATE, self.end, self.end, text)
 
+    def _jumps(self, node: TreeSitterNode | None) -> bool:
+        """Whether moving a part of this statement out of it would leave a `break` or `continue` outside loops."""
+        return node is not None and self.setting.type in LOOPS and not self.setting.in_loop and _jumps(node)
+
     def _inner(self, body: TreeSitterNode) -> str | None:
         """Indentation of a block, or None where it does not stand on lines of its own."""
         start = self._start(body)
@@ -356,6 +391,16 @@ class WholeStatements:
 
 def _text(node: TreeSitterNode) -> str:
     return (node.text or b"").decode("utf-8", "replace")
+
+
+def _jumps(node: TreeSitterNode) -> bool:
+    """Whether a node holds a `break` or `continue` of a loop around it."""
+    if node.type in JUMPS or node.type in FIXED_STATEMENTS:
+        return node.type in JUMPS
+    if node.type in LOOPS:
+        alternative = node.child_by_field_name("alternative")
+        return alternative is not None and _jumps(alternative)
+    return any(_jumps(child) for child in node.children)
 
 
 def _shift(text: str, old: str, new: str) -> str:

@@ -8,6 +8,7 @@ spell; other words fall into hashed buckets.
 from __future__ import annotations
 
 import builtins
+import itertools
 import keyword
 import re
 import zlib
@@ -42,7 +43,7 @@ _OPERATORS = (
     "+ - * / // % ** @ & | ^ ~ << >> >>> < <= > >= == != === !== = += -= *= /= //= %= **= &= |= ^= >>= <<= @= "
     ":= -> => ( ) [ ] { } , : ; . ... ? ! && || ++ --"
 ).split()
-_LITERALS = [str(number) for number in range(17)] + ["100", "1000", "0.0", "1.0", "0.5", "2.0", "''", '""', "' '", '" "']
+_LITERALS = [*map(str, range(17)), "100", "1000", "0.0", "1.0", "0.5", "2.0", "''", '""', "' '", '" "']
 _METHODS = (
     "append extend insert pop remove clear sort reverse index count copy add discard update get keys values items "
     "setdefault popleft appendleft join split rsplit strip lstrip rstrip replace lower upper swapcase capitalize title "
@@ -53,8 +54,8 @@ _METHODS = (
     "functools heapq string operator match search sub findall fullmatch self cls key reverse start stop step"
 ).split()
 _OTHER_LANGUAGES = (
-    "function const let var new this null undefined true false typeof switch case default do void public private static "
-    "final int double float boolean char String List ArrayList Map HashMap Math length push slice charAt size"
+    "function const let var new this null undefined true false typeof switch case default do void public private "
+    "static final int double float boolean char String List ArrayList Map HashMap Math length push slice charAt size"
 ).split()
 _FEEDBACK = (
     "passed failed expected got raised timeout crashed compile_error load_error step_limit not_run opaque value "
@@ -93,9 +94,9 @@ def lex(text: str) -> list[tuple[int, str]]:
     return [(match.start(), match.group()) for match in _TOKEN.finditer(text)]
 
 
-def words(text: str) -> list[str]:
-    """Text of each token."""
-    return _TOKEN.findall(text)
+def words(text: str, count: int) -> list[str]:
+    """Texts of the first `count` tokens."""
+    return [match.group() for match in itertools.islice(_TOKEN.finditer(text), count)]
 
 
 class TokenIds:

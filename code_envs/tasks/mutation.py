@@ -23,7 +23,7 @@ from code_envs.syntax.candidates import CandidateSet, Enumerator
 from code_envs.syntax.program import Edit, Program
 from code_envs.tasks.task import Task, TaskSet, digest
 
-__all__ = ["mutants"]
+__all__ = ["compiles", "mutants", "way_back"]
 
 IN_FLIGHT = 16
 PARENTHESES = 4
@@ -135,7 +135,8 @@ def _distinct(
 def _mutate(
     reference: Program, candidates: CandidateSet, rng: np.random.Generator, faults: int, invertible: bool
 ) -> _Mutant | None:
-    program, way = reference, (reference.text,)
+    program = reference
+    way: tuple[str, ...] = (reference.text,)
     for fault in range(faults):
         if fault:
             candidates = Enumerator(program)(program)

@@ -21,6 +21,7 @@ __all__ = [
 
 # the wall clock is generous, so that a busy machine does not turn a CPU limit into a wall limit
 LIMITS = Limits(cpu_s=0.5, wall_s=30.0, memory_mib=256)
+_TIME_TO_FILL = replace(LIMITS, cpu_s=5.0)  # 256 MiB took up to 0.5 s of CPU time on a busy machine
 ARGUMENT, ANSWER = 3, 6
 
 
@@ -61,7 +62,7 @@ PROGRAMS = (
     Ending("raising", "def f(x): return {}[x]", Status.OK, CallStatus.EXCEPTION, "KeyError"),
     Ending("opaque", "def f(x): return object()", Status.OK, CallStatus.OPAQUE),
     Ending("leaving politely", "def f(x): raise SystemExit(0)", Status.OK, CallStatus.EXCEPTION, "SystemExit"),
-    Ending("filling the memory", _FILL, Status.OK, CallStatus.EXCEPTION, "MemoryError"),
+    Ending("filling the memory", _FILL, Status.OK, CallStatus.EXCEPTION, "MemoryError", _TIME_TO_FILL),
     Ending("no syntax", "def f(x:", Status.COMPILE_ERROR),
     Ending("no load", "raise ValueError('no')", Status.LOAD_ERROR),
     Ending("no entry", "def g(x): return x * 2", Status.NO_ENTRY),

@@ -32,7 +32,9 @@ HELD_OUT = suite(((3,), 3), ((6,), 15))
 
 
 def task(name: str, start: str, *faults: str, held_out: CaseSuite = HELD_OUT) -> Task:
-    return Task(f"small-v0/{name}", "Add the numbers below n.", "grow", REFERENCE, start, REWARD, held_out, 1000, faults=faults)
+    return Task(
+        f"small-v0/{name}", "Add the numbers below n.", "grow", REFERENCE, start, REWARD, held_out, 1000, faults=faults
+    )
 
 
 @pytest.fixture
@@ -233,7 +235,10 @@ def test_tests_of_the_executor_failing_at_the_end_truncate(tasks, executor):
 
 def test_names_do_not_change_the_observation(executor):
     """Renaming the variables of a program leaves every array as it was."""
-    renamed = {text: text.replace("total", "zz").replace("i ", "kk ").replace(" i\n", " kk\n") for text in (ONE_FAULT, REFERENCE)}
+    renamed = {
+        text: text.replace("total", "zz").replace("i ", "kk ").replace(" i\n", " kk\n")
+        for text in (ONE_FAULT, REFERENCE)
+    }
     observations = []
     for first, last in ((ONE_FAULT, REFERENCE), (renamed[ONE_FAULT], renamed[REFERENCE])):
         tasks = TaskSet("small-v0", (task("one", first, last),), "MIT", "", "0")

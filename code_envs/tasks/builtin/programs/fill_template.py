@@ -10,8 +10,8 @@ def fill_template(template, values):
         if template[pos] == "{":
             end = template.find("}", pos)
             if end != -1:
-                name = template[pos + 1:end]
-                filled.append(values.get(name, template[pos:end + 1]))
+                name = template[pos + 1 : end]
+                filled.append(values.get(name, template[pos : end + 1]))
                 pos = end + 1
                 continue
         filled.append(template[pos])

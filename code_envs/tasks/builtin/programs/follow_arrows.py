@@ -3,6 +3,7 @@
 Return the number of moves until it leaves the grid, or -1 if it walks in a loop forever. An
 empty grid gives 0."""
 
+
 def follow_arrows(grid):
     arrows = {"<": (0, -1), ">": (0, 1), "^": (-1, 0), "v": (1, 0)}
     row, col = 0, 0
