@@ -78,8 +78,11 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             seeds = seed
         if len(seeds) != self.num_envs:
             raise ConfigurationError(f"Expected {self.num_envs} seeds, got {len(seeds)}.")
-        jobs = [env.begin_reset(seed=each, options=options) for env, each in zip(self.envs, seeds, strict=True)]
-        started = [env.finish_reset(each.result()) for env, each in zip(self.envs, self._submit(jobs), strict=True)]
+        pending = [
+            self._submit(env.begin_reset(seed=each, options=options))
+            for env, each in zip(self.envs, seeds, strict=True)
+        ]
+        started = [env.finish_reset(each.result()) for env, each in zip(self.envs, pending, strict=True)]
         self._ended[:] = False
         return self._batch([observation for observation, _ in started]), self._infos([info for _, info in started])
 
@@ -88,11 +91,10 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Step every episode; finished ones start anew as `autoreset_mode` says."""
         resets = self._ended.copy() if self._mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, np.bool_)
-        jobs = [
-            env.begin_reset() if reset else env.begin(action)
+        pending = [
+            self._submit(env.begin_reset() if reset else env.begin(action))
             for env, reset, action in zip(self.envs, resets, actions, strict=True)
         ]
-        pending = self._submit(jobs)
         steps = [
             self._finish(env, each, bool(reset)) for env, each, reset in zip(self.envs, pending, resets, strict=True)
         ]
@@ -119,8 +121,8 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         for env in self.envs:
             env.close()
 
-    def _submit(self, jobs: Sequence[Job | None]) -> list[Pending]:
-        return [_NOTHING if job is None else self.executor.submit(job) for job in jobs]
+    def _submit(self, job: Job | None) -> Pending:
+        return _NOTHING if job is None else self.executor.submit(job)
 
     def _finish(self, env: CodeEnv[Any], pending: Pending, reset: bool) -> Transition:
         if reset:
@@ -136,7 +138,7 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 
     def _reset_ended(self, observations: list[Observation], infos: dict[str, Any], final: list[dict[str, Any]]) -> None:
         ended = [int(number) for number in np.flatnonzero(self._ended)]
-        pending = self._submit([self.envs[number].begin_reset() for number in ended])
+        pending = [self._submit(self.envs[number].begin_reset()) for number in ended]
         infos.clear()
         infos["final_obs"] = np.full(self.num_envs, None, object)
         merged: dict[str, Any] = {}

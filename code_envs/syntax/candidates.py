@@ -21,10 +21,10 @@ from tree_sitter import Node as TreeSitterNode
 
 from code_envs.syntax.context import Context, function_name
 from code_envs.syntax.expressions import CoreExpressions
+from code_envs.syntax.languages import Grammar
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.python_expressions import PythonExpressions
 from code_envs.syntax.rewrite import Rewrite
-from code_envs.syntax.languages import Grammar
 from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
 from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex, words
 from code_envs.syntax.tree import lighten
@@ -150,7 +150,7 @@ class Enumerator:
         self._places: dict[tuple[Place, str], _Batch] = {}
         self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[_Batch, _Batch]] = {}
         self._lines: dict[tuple[Setting, str], frozenset[bytes]] = {}
-        self._known_words: dict[str, _Words] = {}
+        self._changes: dict[tuple[str, str], _Change] = {}
 
     def __call__(self, program: Program, window: tuple[int, int] | None = None) -> CandidateSet:
         """The candidate edits of a program.
@@ -221,40 +221,46 @@ class Enumerator:
         for rewrite in rewrites:
             edit, old, new = _minimal(rewrite)
             result = _canonical(edit, source)
-            if result not in results and (edit[0] != edit[1] or edit[2]):
+            if result not in results and rewrite.old != rewrite.text:
                 results.add(result)
                 seen[edit] = (rewrite, old, new)
 
         def rows() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            counts = Counter(_WORD.findall(unit_text)) if unit_text else None
-            features: list[list[int]] = []
-            static: list[tuple[float, float]] = []
-            for edit, (rewrite, old, new) in seen.items():
-                inserted = self._words(new)
-                kind = _node_kind(rewrite.node)
-                features.append(
-                    [rewrite.operator, kind, rewrite.role, 0, *self._words(old).ids[:OLD_TOKENS], *inserted.ids]
-                )
-                change = len(edit[2]) - (edit[1] - edit[0])
-                near = max([counts[name] for name in inserted.names]) if counts and inserted.names else 0
-                static.append((NO_SIZE_CHANGE + NO_SIZE_CHANGE * change / (abs(change) + 10), min(near / 4, 1.0)))
-            return (
-                np.array(features, np.int32).reshape(-1, CANDIDATE_WIDTH),
-                np.array(static, np.float32).reshape(-1, 2),
-            )
+            return self._rows(seen, Counter(_WORD.findall(unit_text)) if unit_text else None)
 
         return _Batch(list(seen), [int(rewrite.operator) for rewrite, _, _ in seen.values()], rows)
 
-    def _words(self, text: str) -> _Words:
-        found = self._known_words.get(text)
+    def _rows(
+        self, found: dict[tuple[int, int, bytes], tuple[Rewrite, str, str]], counts: Counter[str] | None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        changes = [self._change(old, new) for _, old, new in found.values()]
+        features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
+        features[:, 0] = [int(rewrite.operator) for rewrite, _, _ in found.values()]
+        features[:, 1] = [_node_kind(rewrite.node) for rewrite, _, _ in found.values()]
+        features[:, 2] = [int(rewrite.role) for rewrite, _, _ in found.values()]
+        features[:, POSITION + 1 :] = [change.ids for change in changes]
+        static = np.zeros((len(found), 2), np.float32)
+        grown = np.array([len(text) - end + start for start, end, text in found], np.float32)
+        static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
+        if counts:
+            near = [max([counts[name] for name in change.names]) if change.names else 0 for change in changes]
+            static[:, 1] = np.minimum(np.array(near, np.float32) / 4, 1)
+        return features, static
+
+    def _change(self, old: str, new: str) -> _Change:
+        """Token ids and new names of a change of text, remembered."""
+        key = (old, new)
+        found = self._changes.get(key)
         if found is None:
-            ids = self.ids.code(words(text, NEW_TOKENS))
-            found = self._known_words[text] = _Words((ids + [0] * NEW_TOKENS)[:NEW_TOKENS], _WORD.findall(text))
+            before = self.ids.code(words(old, OLD_TOKENS))
+            after = self.ids.code(words(new, NEW_TOKENS))
+            ids = before + [0] * (OLD_TOKENS - len(before)) + after + [0] * (NEW_TOKENS - len(after))
+            found = self._changes[key] = _Change(ids, _WORD.findall(new))
         return found
 
 
-class _Words(NamedTuple):
-    """Token ids, padded, and names of a short text."""
+class _Change(NamedTuple):
+    """Token ids of the old and the new text, padded, and the names in the new one."""
 
     ids: list[int]
     names: list[str]
@@ -303,7 +309,7 @@ class _Walk:
         """Visit one statement: its edits as a whole, its own expressions, then its blocks."""
         if node.end_byte < self.window[0] or node.start_byte > self.window[1]:
             return
-        if around.in_function:
+        if around.in_function and node.type not in CLAUSES:
             start, end = node.start_byte, node.end_byte
             place = self._place(node, following, previous is None, around)
             self.batches.append((start, self.enumerator.statement(place, node, scope)))

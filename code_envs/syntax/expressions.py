@@ -7,6 +7,8 @@ HumanEvalFix and measured on student programs as well.
 
 from __future__ import annotations
 
+import itertools
+
 from code_envs.syntax.context import Kind
 from code_envs.syntax.rewrite import Operator, Rewriter, Role, role_of
 from code_envs.syntax.tree import Node
@@ -225,7 +227,7 @@ class CoreExpressions(Rewriter):
         if len(node.named) == 1:
             self._drop_to(node, node.named)
         if len(node.named) > 1 and (len(node.named) > 2 or node.type == "list"):
-            for left, right in zip(node.named, node.named[1:], strict=False):
+            for left, right in itertools.pairwise(node.named):
                 self._cut(node, left.end, right.end)
             self._cut(node, node.named[0].start, node.named[1].start)
 
@@ -240,7 +242,7 @@ class CoreExpressions(Rewriter):
 
     def _swap_neighbours(self, nodes: list[Node]) -> None:
         plain = [each for each in nodes if each.type != "comment"]
-        for left, right in zip(plain, plain[1:], strict=False):
+        for left, right in itertools.pairwise(plain):
             if not {"keyword_argument", "list_splat", "dictionary_splat"} & {left.type, right.type}:
                 parent = left.parent
                 assert parent is not None

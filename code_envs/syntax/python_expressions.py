@@ -6,6 +6,7 @@ can be worth many programs elsewhere.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from code_envs.syntax.context import Kind
@@ -218,7 +219,7 @@ class PythonExpressions(CoreExpressions):
             return
         given = [each for each in arguments.named if each.type != "comment"]
         if len(given) > 1:
-            for left, right in zip(given, given[1:], strict=False):
+            for left, right in itertools.pairwise(given):
                 self._cut(arguments, left.end, right.end)
             self._cut(arguments, given[0].start, given[1].start)
         if function.text == "range":

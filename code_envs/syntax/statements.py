@@ -85,7 +85,9 @@ def swapped_arms(place: Place, node: TreeSitterNode) -> list[Rewrite]:
     if second.type == "if_statement":
         return []
     start, end = first.start_byte - node.start_byte, second.end_byte - node.start_byte
-    between = place.text[first.end_byte - node.start_byte : second.start_byte - node.start_byte].decode("utf-8", "replace")
+    between = place.text[first.end_byte - node.start_byte : second.start_byte - node.start_byte].decode(
+        "utf-8", "replace"
+    )
     swapped = _text(second) + between + _text(first)
     return [_rewrite(place.setting, start, end, place.text[start:end], swapped, Operator.SWAP)]
 

@@ -41,7 +41,7 @@ class _Mutant:
 def mutants(
     originals: TaskSet,
     executor: Executor,
-    per_task: int = 4,
+    per_task: int = 2,
     seed: int = 0,
     faults: int = 1,
     invertible: bool = True,

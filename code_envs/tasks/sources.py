@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = ["VARIABLE", "available", "load"]
 
 VARIABLE = "CODE_ENVS_DATA"
 BUILTIN, MUTANTS = "builtin", "mutants"
+_MUTANTS = re.compile(r"mutants(?:\*([1-9][0-9]*))?")
 RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
@@ -87,7 +89,10 @@ def available() -> dict[str, str]:
     """The source names, each with a line of what it is."""
     lines = {BUILTIN: "short programs that come with Code Envs"}
     lines |= {name: each.line for name, each in FORMATS.items()}
-    return {**lines, MUTANTS: "mutants:<any other spec>, programs with injected faults"}
+    return {
+        **lines,
+        MUTANTS: "mutants:<any other spec>, two faulty versions of each program; mutants*16:<spec> makes 16",
+    }
 
 
 def load(spec: str, executor: Executor | str = "local", limit: int | None = None) -> TaskSet:
@@ -106,8 +111,9 @@ def load(spec: str, executor: Executor | str = "local", limit: int | None = None
     if limit is not None and limit < 1:
         raise ConfigurationError(f"limit must be at least 1 or None, not {limit}.")
     name, _, rest = spec.partition(":")
-    if name == MUTANTS:
-        return _mutants(rest, executor, limit)
+    made = _MUTANTS.fullmatch(name)
+    if made:
+        return _mutants(rest, int(made[1] or 2), executor, limit)
     if name == BUILTIN:
         if rest:
             raise ConfigurationError(f"The source 'builtin' takes no path; {spec!r} has {rest!r}.")
@@ -124,15 +130,14 @@ def _remembered(key: tuple[object, ...], make: Callable[[], TaskSet]) -> TaskSet
         return _cache[key]
 
 
-def _mutants(rest: str, executor: Executor | str, limit: int | None) -> TaskSet:
+def _mutants(rest: str, count: int, executor: Executor | str, limit: int | None) -> TaskSet:
     if not rest:
         raise ConfigurationError("'mutants' needs the spec of the programs to mutate, such as 'mutants:builtin'.")
-    from code_envs.tasks.mutation import mutants
+    from code_envs.tasks.mutation import mutants  # its edits need the parsers, other sources do not
 
     originals = load(rest, executor, limit)
-    return _remembered(
-        (MUTANTS, originals.name, originals.sha256, limit), lambda: mutants(originals, open_executor(executor))
-    )
+    key = (MUTANTS, originals.name, originals.sha256, limit, count)
+    return _remembered(key, lambda: mutants(originals, open_executor(executor), count))
 
 
 def _state(path: Path) -> tuple[object, ...]:

@@ -138,7 +138,8 @@ def test_every_parameter_learns(env):
 @pytest.mark.parametrize("algorithm", [PPO, A2C, TRPO])
 def test_saves_loads_and_predicts_the_same(algorithm, env, tmp_path):
     """A trained policy predicts the same after a round trip through a file."""
-    model = small(algorithm, env, n_steps=16)
+    batches = {} if algorithm is A2C else {"batch_size": 32}
+    model = small(algorithm, env, n_steps=16, **batches)
     model.learn(64)
     model.save(tmp_path / "model.zip")
     again = algorithm.load(tmp_path / "model.zip", device="cpu")
@@ -150,7 +151,7 @@ def test_saves_loads_and_predicts_the_same(algorithm, env, tmp_path):
 
 def test_maskable_ppo_accepts_the_policy(env):
     """MaskablePPO trains with the variant of the policy; its own mask agrees with the observation's."""
-    small(MaskablePPO, env, MaskableFusionPolicy, n_steps=16).learn(64)
+    small(MaskablePPO, env, MaskableFusionPolicy, n_steps=16, batch_size=32).learn(64)
 
 
 def test_ppo_learns_to_point(env):
@@ -177,7 +178,11 @@ def test_other_spaces_are_refused():
 def test_plain_algorithms_train_on_the_environment(algorithm, executor):
     """SB3's own MultiInputPolicy trains on CodeRepair-v0 with nothing in between."""
     env = gymnasium.make("CodeRepair-v0", executor=executor, max_candidates=64)
-    extra = {"learning_starts": 8, "buffer_size": 64} if algorithm is DQN else {"n_steps": 16}
+    extra = {
+        PPO: {"n_steps": 16, "batch_size": 16},
+        A2C: {"n_steps": 16},
+        DQN: {"learning_starts": 8, "buffer_size": 64},
+    }[algorithm]
     algorithm("MultiInputPolicy", env, seed=0, device="cpu", **extra).learn(32)
 
 
