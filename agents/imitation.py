@@ -50,7 +50,7 @@ class ImitationConfig:
     learning_rate: float = 1e-3
     collect_steps: int = 16
     updates: int = 24
-    expert_share: float = 0.1
+    expert_share: float = 0.5
     common_actions: tuple[int, ...] = ()
     thin: int = 8
     negatives: int | None = 128

@@ -53,7 +53,7 @@ class Settings:
     mbpp_mutants: int = 5
     test_programs: int = 64
     num_envs: int = 32
-    ppo_share: float = 0.25
+    ppo_share: float = 0.15
     timeout_s: float = 0.5
     shuffles: int = 20
 
@@ -80,7 +80,7 @@ def main() -> None:
     env.seed(settings.seed)
     model = PPO(
         FusionPolicy, env, n_steps=32, batch_size=128, n_epochs=2, learning_rate=5e-5, gamma=0.98, clip_range=0.1,
-        ent_coef=0.0, seed=settings.seed, device="cpu",
+        ent_coef=0.0, target_kl=0.01, seed=settings.seed, device="cpu",
     )  # fmt: skip
     untrained = rollout(model.policy, test, executor, 10, settings.timeout_s)
     curve = imitate(model, env, settings)

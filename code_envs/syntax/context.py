@@ -136,7 +136,10 @@ class Context:
             return self.module
         self.module.note(name, Kind.FUNCTION)
         self.functions.append(name)
-        return self.scopes.setdefault(name, Scope())
+        scope = self.scopes.setdefault(name, Scope())
+        if self.grammar.name != "python":  # the declaration that names the function is read as one of its own names
+            scope.note(name, Kind.FUNCTION)
+        return scope
 
 
 def function_name(node: TreeSitterNode, table: Grammar) -> str:
@@ -256,6 +259,9 @@ class _Reader:
             self._method(function, arguments)
         elif function.type == "identifier":
             _add(self.context.functions, function.text)
+            if function.text == "range":
+                for each in arguments.named:
+                    self._note(each, Kind.NUMBER)
             if len(arguments.named) == 1 and arguments.type == "argument_list":
                 _add(self.context.single_argument_calls, function.text)
                 if function.text in ("len", "sum", "sorted", "min", "max"):

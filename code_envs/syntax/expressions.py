@@ -53,7 +53,7 @@ class CoreExpressions(Rewriter):
         elif node.type in ASSIGNMENTS:
             self._assignment(node)
         elif node.type == "update_expression":
-            self._operator(node, next(child for child in node.children if not child.named))
+            self._operator(node, next(child for child in node.children if child.type in ("++", "--")))
         if node.type == "pattern_list":
             self._swap_neighbours(node.named)
         self._off_by_one(node)
@@ -157,11 +157,10 @@ class CoreExpressions(Rewriter):
         operands = [child for child in node.named if child.type not in self.opaque_operands]
         if node.type != "comparison_operator":
             self._drop_to(node, operands)
-        operator = next((child.type for child in node.children if not child.named), "")
-        if len(operands) == 2 and operator not in COMMUTATIVE and len(node.children) == 3:
+        if len(operands) == 2 and len(node.children) == 3 and node.children[1].type not in COMMUTATIVE:
             self._swap_neighbours(operands)
 
-    opaque_operands = frozenset({"comment"})
+    opaque_operands = frozenset({"comment", "line_continuation"})
 
     def _operator(self, node: Node, token: Node) -> None:
         text = " ".join(token.text.split())
@@ -180,7 +179,14 @@ class CoreExpressions(Rewriter):
         for part in parts:
             if role is Role.RECEIVER and part.type in self.table.numbers:
                 continue
-            if part.type not in ("keyword_argument", "list_splat", "dictionary_splat", "spread_element", "comment"):
+            if part.type not in (
+                "keyword_argument",
+                "list_splat",
+                "dictionary_splat",
+                "spread_element",
+                "comment",
+                "line_continuation",
+            ):
                 self.replace(node, part.text, Operator.DROP, atomic=self._atomic(part))
 
     def _atomic(self, node: Node) -> bool:

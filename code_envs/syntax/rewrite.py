@@ -171,11 +171,11 @@ class Rewriter:
         self.found: list[Rewrite] = []
 
     def replace(self, node: Node, text: str, operator: Operator, atomic: bool = True) -> None:
-        """Replace a node, in parentheses where the place needs them."""
+        """Replace a node, in parentheses where the place needs them; lines that stood in brackets may leave them."""
         role = role_of(node)
-        if not atomic and not self.delimited(node, role):
+        if "\n" in text or (not atomic and not self.delimited(node, role)):
             text = f"({text})"
-        if text != node.text:
+        if text not in (node.text, f"({node.text})"):
             self.found.append(Rewrite(node.start, node.end, node.text, text, operator, node.type, role))
 
     def splice(self, node: Node, start: int, end: int, old: str, text: str, operator: Operator) -> None:

@@ -283,12 +283,15 @@ class WholeStatements:
                     self._whole(Operator.STATEMENT, f"return {_text(right)}")
                 self._whole(Operator.STATEMENT, f"return {_text(left)}")
             return
-        self._put(Operator.STATEMENT, 0, 0, "return ")
+        if node.type != "yield":
+            self._put(Operator.STATEMENT, 0, 0, "return ")
         function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
         if function is None or arguments is None or arguments.named_child_count != 1:
             return
         receiver, value = function.child_by_field_name("object"), arguments.named_children[0]
-        if receiver is not None and value.type not in ("keyword_argument", "list_splat", "dictionary_splat"):
+        if receiver is None or receiver.type not in ("identifier", "attribute", "subscript"):
+            return
+        if value.type not in ("keyword_argument", "list_splat", "dictionary_splat"):
             self._whole(Operator.STATEMENT, f"{_text(receiver)} = {_text(value)}")
             self._whole(Operator.STATEMENT, f"{_text(receiver)} += {_text(value)}")
 
@@ -344,6 +347,9 @@ class WholeStatements:
         if inner is None or self._end(body) != self.end:
             return
         place = self.place
+        lines = place.next_text.split(b"\n")[1:]
+        if any(line.strip() and not line.startswith(self.setting.indent.encode()) for line in lines):
+            return  # tabs and blanks are mixed
         moved = f"\n{inner}{_shift(place.next_text.decode('utf-8', 'replace'), self.setting.indent, inner)}"
         self._put(Operator.MOVE, self.end, self.end + len(place.gap) + len(place.next_text), moved)
 

@@ -67,7 +67,7 @@ EXAMPLES = [
     (Operator.SLICE, "def f(a, n):\n    n = n - 1\n    return a[1:]\n", "a[1:]", "a[1:n]"),
     (Operator.DONOR, "def f(a, b):\n    c = a[0] + b[0]\n    return a[1] + c\n", "a[1]", "a[0]"),
     (Operator.DONOR, "def f(a, b):\n    c = a[0] + b[0]\n    return a[1] + c\n", "a[1]", "b"),
-    (Operator.DONOR, "def f(a, b):\n    c = a[0] + b[0]\n    return b\n", "return b", "return b[0]"),
+    (Operator.DONOR, "def f(a, b):\n    c = g(b, a)\n    return b\n", "return b", "return g(b, a)"),
     (Operator.DONOR, "def f(a, b):\n    c = a - b\n    return b * 2\n", "b * 2", "(a - b) * 2"),
     (Operator.WRAP, "def f(a, b):\n    return a - b\n", "return a - b", "return abs(a - b)"),
     (Operator.WRAP, "def f(a):\n    best = 0\n    best = a\n    return best\n", "best = a", "best = max(best, a)"),
@@ -200,8 +200,6 @@ def test_every_operator_occurs_in_the_builtin_programs(builtin, candidates):
     assert found == set(Operator) - {Operator.SUBMIT, Operator.UNDO}
 
 
-
-
 @pytest.mark.parametrize(
     ("source", "never"),
     [
@@ -211,6 +209,8 @@ def test_every_operator_occurs_in_the_builtin_programs(builtin, candidates):
         ("def f(a):\n    return 'x' + a\n", "'x' - a"),
         ("def f(a):\n    (a, b) = a\n    return b\n", "+= a"),
         ("def f(a, b=1):\n    return a\n", "b=2"),
+        ("def f(a, b):\n    return a * b\n", "b * a"),
+        ("def f(a, b):\n    return a == b\n", "b == a"),
         ("import math\n\n\ndef f(a: int) -> int:\n    return math.floor(a)\n", "-> a"),
     ],
 )
@@ -229,8 +229,8 @@ def test_jumps_of_inner_loops_do_not_block_an_edit(candidates):
 
 def test_edits_stand_in_the_scope_of_their_function(candidates):
     """Names of another function are never used."""
-    source = "def f(one):\n    return one\n\n\ndef g(two):\n    return two\n"
+    source = "def f(alpha):\n    return alpha\n\n\ndef g(omega):\n    return omega\n"
     for _, after in candidates(source):
         first, second = after.decode().split("def g")
-        assert "two" not in first
-        assert "one" not in second
+        assert "omega" not in first
+        assert "alpha" not in second
