@@ -8,7 +8,7 @@ Source: Ross, Gordon and Bagnell (2011).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class ImitationConfig:
     batch_size: int = 64
     learning_rate: float = 1e-3
     collect_steps: int = 16
-    updates: int = 24
+    updates: int = 32
     expert_share: float = 0.5
     common_actions: tuple[int, ...] = ()
     thin: int = 8
@@ -77,6 +77,9 @@ class DemonstrationBuffer:
             assert isinstance(box, gymnasium.spaces.Box)
             self.arrays[key] = np.zeros((size, *box.shape), _compact(key, box))
         self.actions = np.zeros(size, np.int64)
+        self.lengths = np.zeros(size, np.int64)
+        sequences = {key: box.shape[0] for key, box in space.spaces.items() if _is_sequence(box)}
+        self.sequence = max(sequences, key=lambda key: sequences[key], default="")
 
     def __len__(self) -> int:
         return min(self.count, self.size)
@@ -87,13 +90,35 @@ class DemonstrationBuffer:
         for key, array in self.arrays.items():
             array[place] = observations[key][number]
         self.actions[place] = action
+        self.lengths[place] = np.count_nonzero(observations[self.sequence][number]) if self.sequence else 0
         self.count += 1
 
-    def sample(self, count: int, rng: np.random.Generator) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Draw demonstrations with replacement: observations, and actions (count,) int64."""
-        chosen = rng.integers(len(self), size=count)
-        batch = {key: torch.from_numpy(array[chosen].astype(np.float32)) for key, array in self.arrays.items()}
-        return batch, torch.from_numpy(self.actions[chosen])
+    def batches(
+        self, count: int, size: int, rng: np.random.Generator
+    ) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        """Draw `count` batches with replacement, each of demonstrations of similar length.
+
+        Attention over padding cost most of a gradient step when one long program came into every batch.
+
+        Args:
+            count: Number of batches.
+            size: Demonstrations in each.
+            rng: Draws them.
+
+        Yields:
+            Observations, and actions (size,) int64.
+        """
+        drawn = rng.integers(len(self), size=count * size)
+        drawn = drawn[np.argsort(self.lengths[drawn], kind="stable")]
+        for number in rng.permutation(count):
+            chosen = drawn[number * size : (number + 1) * size]
+            batch = {key: torch.from_numpy(array[chosen].astype(np.float32)) for key, array in self.arrays.items()}
+            yield batch, torch.from_numpy(self.actions[chosen])
+
+
+def _is_sequence(box: gymnasium.Space[Any]) -> bool:
+    """Whether a key holds token ids, padded with 0."""
+    return isinstance(box, gymnasium.spaces.Box) and len(box.shape) == 1 and box.dtype == np.int32
 
 
 def _compact(key: str, box: gymnasium.spaces.Box) -> type[np.generic]:
@@ -148,7 +173,8 @@ class Imitation:
             self._schedule(done)
             for _ in range(config.collect_steps):
                 observations, labels = self._collect(observations, labels)
-            losses, hits = zip(*(self._update() for _ in range(config.updates)), strict=True)
+            batches = self.buffer.batches(config.updates, config.batch_size, self.rng)
+            losses, hits = zip(*(self._update(*batch) for batch in batches), strict=True)
             done = progress(
                 {
                     "round": float(number),
@@ -178,8 +204,7 @@ class Imitation:
         infos = [self.env.reset_infos[number] if done else infos[number] for number, done in enumerate(dones)]
         return observations, [_label(info) for info in infos]
 
-    def _update(self) -> tuple[float, float]:
-        batch, actions = self.buffer.sample(self.config.batch_size, self.rng)
+    def _update(self, batch: dict[str, torch.Tensor], actions: torch.Tensor) -> tuple[float, float]:
         if self.config.negatives is not None:
             self._thin_out(batch["action_mask"], actions, self.config.negatives)
         logits = self.policy.get_distribution(batch).distribution.logits  # type: ignore[union-attr]

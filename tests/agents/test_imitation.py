@@ -63,10 +63,23 @@ def test_buffer_keeps_the_newest_exactly():
     for number in range(5):
         buffer.add({"a": np.array([[number, 999]]), "b": np.array([[0.5]])}, 0, number)
     assert len(buffer) == 3
-    batch, actions = buffer.sample(64, np.random.default_rng(0))
+    ((batch, actions),) = buffer.batches(1, 64, np.random.default_rng(0))
     assert set(actions.tolist()) == {2, 3, 4}
     assert torch.equal(batch["a"][:, 0], actions.float())
     assert (batch["b"] == 0.5).all()
+
+
+def test_batches_hold_programs_of_one_length():
+    """Sequences of a batch are of similar length; all demonstrations are still drawn."""
+    space = gymnasium.spaces.Dict({"code": gymnasium.spaces.Box(0, 9, (40,), np.int32)})
+    buffer = DemonstrationBuffer(space, 40)
+    for number in range(40):
+        code = np.zeros((1, 40), np.int32)
+        code[0, : number + 1] = 1
+        buffer.add({"code": code}, 0, number)
+    seen = [actions for _, actions in buffer.batches(8, 20, np.random.default_rng(0))]
+    assert max(int(actions.max() - actions.min()) for actions in seen) < 15
+    assert len(set(torch.cat(seen).tolist())) > 30
 
 
 def test_too_wide_integers_are_refused():
