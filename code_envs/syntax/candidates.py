@@ -8,6 +8,7 @@ statement only, and the arrays of a program are concatenations of remembered one
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import zlib
 from collections import Counter
@@ -24,10 +25,10 @@ from code_envs.syntax.expressions import CoreExpressions
 from code_envs.syntax.languages import Grammar
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.python_expressions import PythonExpressions
-from code_envs.syntax.rewrite import Rewrite
+from code_envs.syntax.rewrite import Rewrite, surroundings
 from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
 from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex, words
-from code_envs.syntax.tree import lighten
+from code_envs.syntax.tree import Node, lighten
 
 __all__ = ["CANDIDATE_WIDTH", "NODE_KINDS", "NO_SIZE_CHANGE", "CandidateSet", "Enumerator", "round_robin"]
 
@@ -39,6 +40,8 @@ POSITION = 3
 CANDIDATE_WIDTH = 4 + OLD_TOKENS + NEW_TOKENS
 """Columns of `CandidateSet.features`: operator, node kind, role, token position, old and new tokens."""
 NO_SIZE_CHANGE = 0.5
+FREQUENT = 8
+"""A name that occurs so often in the starting program has the frequency 1."""
 
 
 class CandidateSet:
@@ -100,29 +103,71 @@ def _joined(arrays: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype)
 
 
-class _Batch:
-    """Rewrites of one statement; offsets are relative to its first byte, features are made on first use."""
+Rows = tuple[NDArray[np.int32], NDArray[np.float32]]
+Key = tuple[int, int, bytes]
 
-    __slots__ = ("_make", "_rows", "ends", "operators", "starts", "texts")
+
+class _Batch:
+    """Rewrites of one text; offsets are relative to its first byte, features are made on first use.
+
+    `keys` are equal for two edits of the text exactly if they give the same result.
+    """
+
+    __slots__ = ("_make", "_rows", "ends", "keys", "operators", "starts", "texts")
 
     def __init__(
         self,
-        edits: list[tuple[int, int, bytes]],
-        operators: list[int],
-        make: Callable[[], tuple[NDArray[np.int32], NDArray[np.float32]]],
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        texts: list[bytes],
+        keys: list[Key],
+        operators: NDArray[np.int32],
+        make: Callable[[], Rows],
     ) -> None:
-        self.starts = np.array([edit[0] for edit in edits], np.int64)
-        self.ends = np.array([edit[1] for edit in edits], np.int64)
-        self.texts = [edit[2] for edit in edits]
-        self.operators = np.array(operators, np.int32)
+        self.starts = starts
+        self.ends = ends
+        self.texts = texts
+        self.keys = keys
+        self.operators = operators
         self._make = make
-        self._rows: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
+        self._rows: Rows | None = None
 
-    def rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def rows(self) -> Rows:
         """Features (N, C) int32 and static scores (N, 2) float32."""
         if self._rows is None:
             self._rows = self._make()
         return self._rows
+
+    @classmethod
+    def joined(cls, parts: list[tuple[int, _Batch]], source: bytes) -> _Batch:
+        """The rewrites of the parts of a text, without those that give the same result as an earlier one."""
+        seen: set[Key] = set()
+        keep: list[bool] = []
+        for offset, batch in parts:
+            for start, length, text in batch.keys:
+                key = (start + offset, length, text)
+                if not (length and text):
+                    key = _leftmost(key, source)
+                keep.append(key not in seen)
+                seen.add(key)
+        kept = np.array(keep, np.bool_)
+        sizes = [len(batch.texts) for _, batch in parts]
+        base = np.repeat(np.array([offset for offset, _ in parts], np.int64), sizes)
+
+        def rows() -> Rows:
+            made = [batch.rows() for _, batch in parts]
+            features = np.concatenate([features for features, _ in made])
+            return features[kept], np.concatenate([static for _, static in made])[kept]
+
+        texts = [text for _, batch in parts for text in batch.texts]
+        return cls(
+            (_joined([batch.starts for _, batch in parts], np.int64) + base)[kept],
+            (_joined([batch.ends for _, batch in parts], np.int64) + base)[kept],
+            list(itertools.compress(texts, keep)),
+            [],
+            _joined([batch.operators for _, batch in parts], np.int32)[kept],
+            rows,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +191,8 @@ class Enumerator:
         self.context = Context(start)
         self.ids = TokenIds()
         self._python = start.language == "python"
+        self._frequency = Counter(_WORD.findall(start.text))
+        self._nodes: dict[tuple[Any, ...], _Batch] = {}
         self._units: dict[tuple[bytes, str, str], _Unit] = {}
         self._places: dict[tuple[Place, str], _Batch] = {}
         self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[_Batch, _Batch]] = {}
@@ -178,11 +225,25 @@ class Enumerator:
         if len(decoded) != len(text):
             offsets = [len(decoded[:start].encode()) for start in offsets]
         tokens = np.array(self.ids.code(token for _, token in lexed), np.int32)
-        maker = PythonExpressions if self._python else CoreExpressions
-        rewriter = maker(self.context, self.context.scope(scope))
+        parts: list[tuple[int, _Batch]] = []
         if scope or not self._python:
-            rewriter.read(lighten(node, skip))
-        return _Unit(tokens, np.array(offsets, np.int64), self._batch(rewriter.found, decoded, text))
+            root = lighten(node, skip)
+            parts = [(each.start, self._expression(each, scope)) for each in root.walk(self.context.grammar.opaque)]
+            parts = [(start, batch) for start, batch in parts if batch.texts]
+        return _Unit(tokens, np.array(offsets, np.int64), _Batch.joined(parts, text))
+
+    def _expression(self, node: Node, scope: str) -> _Batch:
+        """Rewrites that belong to one node, remembered by its text and what it is to its parents."""
+        key = (scope, node.type, node.text, *surroundings(node))
+        found = self._nodes.get(key)
+        if found is None:
+            maker = PythonExpressions if self._python else CoreExpressions
+            rewriter = maker(self.context, self.context.scope(scope))
+            rewriter.visit(node)
+            base = node.start
+            relative = [each._replace(start=each.start - base, end=each.end - base) for each in rewriter.found]
+            found = self._nodes[key] = self._batch(relative, node.text.encode())
+        return found
 
     def statement(self, place: Place, node: TreeSitterNode, scope: str) -> _Batch:
         """Rewrites of a statement as a whole, remembered by its place."""
@@ -193,7 +254,7 @@ class Enumerator:
                 rewrites = WholeStatements(place, node, self.context.scope(scope)).found
             else:
                 rewrites = core_statements(place, self.context.grammar.empty) + swapped_arms(place, node)
-            found = self._places[key] = self._batch(rewrites, "", place.text + place.gap + place.next_text)
+            found = self._places[key] = self._batch(rewrites, place.text + place.gap + place.next_text)
         return found
 
     def insertions(self, setting: Setting, scope: str, beside: tuple[bytes, bytes]) -> tuple[_Batch, _Batch]:
@@ -212,58 +273,56 @@ class Enumerator:
                 self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made.after)
                 return self.insertions(setting, scope, beside)
             after = [each for each in made.after if each.text.strip().encode() not in repeated]
-            found = self._settings[key] = (self._batch(made.before, ""), self._batch(after, ""))
+            found = self._settings[key] = (self._batch(made.before), self._batch(after))
         return found
 
-    def _batch(self, rewrites: Iterable[Rewrite], unit_text: str, source: bytes = b"") -> _Batch:
-        seen: dict[tuple[int, int, bytes], tuple[Rewrite, str, str]] = {}
-        results = set()
+    def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"") -> _Batch:
+        found: dict[Key, tuple[Key, Rewrite, str, str]] = {}
         for rewrite in rewrites:
             edit, old, new = _minimal(rewrite)
-            result = _canonical(edit, source)
-            if result not in results and rewrite.old != rewrite.text:
-                results.add(result)
-                seen[edit] = (rewrite, old, new)
+            if rewrite.old != rewrite.text and (edit[0] != edit[1] or edit[2]):
+                found.setdefault(_canonical(edit, source), (edit, rewrite, old, new))
+        kept = list(found.values())
+        return _Batch(
+            np.array([edit[0] for edit, *_ in kept], np.int64),
+            np.array([edit[1] for edit, *_ in kept], np.int64),
+            [edit[2] for edit, *_ in kept],
+            list(found),
+            np.array([int(rewrite.operator) for _, rewrite, _, _ in kept], np.int32),
+            lambda: self._rows(kept),
+        )
 
-        def rows() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            return self._rows(seen, Counter(_WORD.findall(unit_text)) if unit_text else None)
-
-        return _Batch(list(seen), [int(rewrite.operator) for rewrite, _, _ in seen.values()], rows)
-
-    def _rows(
-        self, found: dict[tuple[int, int, bytes], tuple[Rewrite, str, str]], counts: Counter[str] | None
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        changes = [self._change(old, new) for _, old, new in found.values()]
+    def _rows(self, found: list[tuple[Key, Rewrite, str, str]]) -> Rows:
+        changes = [self._change(old, new) for _, _, old, new in found]
         features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
-        features[:, 0] = [int(rewrite.operator) for rewrite, _, _ in found.values()]
-        features[:, 1] = [_node_kind(rewrite.node) for rewrite, _, _ in found.values()]
-        features[:, 2] = [int(rewrite.role) for rewrite, _, _ in found.values()]
+        features[:, 0] = [int(rewrite.operator) for _, rewrite, _, _ in found]
+        features[:, 1] = [_node_kind(rewrite.node) for _, rewrite, _, _ in found]
+        features[:, 2] = [int(rewrite.role) for _, rewrite, _, _ in found]
         features[:, POSITION + 1 :] = [change.ids for change in changes]
         static = np.zeros((len(found), 2), np.float32)
-        grown = np.array([len(text) - end + start for start, end, text in found], np.float32)
+        grown = np.array([len(text) - end + start for (start, end, text), *_ in found], np.float32)
         static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
-        if counts:
-            near = [max([counts[name] for name in change.names]) if change.names else 0 for change in changes]
-            static[:, 1] = np.minimum(np.array(near, np.float32) / 4, 1)
+        static[:, 1] = [change.frequency for change in changes]
         return features, static
 
     def _change(self, old: str, new: str) -> _Change:
-        """Token ids and new names of a change of text, remembered."""
+        """What an agent sees of a change of text, remembered."""
         key = (old, new)
         found = self._changes.get(key)
         if found is None:
             before = self.ids.code(words(old, OLD_TOKENS))
             after = self.ids.code(words(new, NEW_TOKENS))
             ids = before + [0] * (OLD_TOKENS - len(before)) + after + [0] * (NEW_TOKENS - len(after))
-            found = self._changes[key] = _Change(ids, _WORD.findall(new))
+            often = max((self._frequency[name] for name in _WORD.findall(new)), default=0)
+            found = self._changes[key] = _Change(ids, min(often / FREQUENT, 1.0))
         return found
 
 
 class _Change(NamedTuple):
-    """Token ids of the old and the new text, padded, and the names in the new one."""
+    """Token ids of the old and the new text, padded, and how often the new names occur, in [0, 1]."""
 
     ids: list[int]
-    names: list[str]
+    frequency: float
 
 
 class _Surroundings(NamedTuple):
@@ -410,7 +469,7 @@ def _node_kind(name: str) -> int:
     return zlib.crc32(name.encode()) % (NODE_KINDS - 1) + 1
 
 
-def _minimal(rewrite: Rewrite) -> tuple[tuple[int, int, bytes], str, str]:
+def _minimal(rewrite: Rewrite) -> tuple[Key, str, str]:
     """The smallest range of whole words and operators that makes the same change; the text there before and after."""
     old, new = rewrite.old, rewrite.text
     if not old:
@@ -428,7 +487,7 @@ def _minimal(rewrite: Rewrite) -> tuple[tuple[int, int, bytes], str, str]:
     return (start, end, after.encode()), before, after
 
 
-def _canonical(edit: tuple[int, int, bytes], source: bytes) -> tuple[int, int, bytes]:
+def _canonical(edit: Key, source: bytes) -> Key:
     """The same for two edits of a text exactly if they give the same result; moved blocks are not compared."""
     start, end, text = edit
     old = source[start:end]
@@ -442,12 +501,19 @@ def _canonical(edit: tuple[int, int, bytes], source: bytes) -> tuple[int, int, b
         tail += 1
     start += head
     old, text = old[head : len(old) - tail], text[head : len(text) - tail]
-    moved = text or old
-    if not (old and text):
-        while start and moved and source[start - 1] == moved[-1]:
-            moved = moved[-1:] + moved[:-1]
-            start -= 1
-    return start, len(old), moved if text else b""
+    return _leftmost((start, len(old), text), source)
+
+
+def _leftmost(key: Key, source: bytes) -> Key:
+    """The leftmost place where a pure insertion or deletion gives the same result."""
+    start, length, text = key
+    if length and text:
+        return key
+    moved = text or source[start : start + length]
+    while start and moved and source[start - 1] == moved[-1]:
+        moved = moved[-1:] + moved[:-1]
+        start -= 1
+    return start, length, moved if text else b""
 
 
 def _splits(text: str, cut: int) -> bool:

@@ -28,13 +28,8 @@ COMMUTATIVE = frozenset({"*", "==", "!=", "===", "!==", "and", "or", "&&", "||",
 class CoreExpressions(Rewriter):
     """Rewrites of the nodes of one statement; a statement's blocks are not part of it."""
 
-    def read(self, root: Node) -> None:
-        """Collect the rewrites of a statement or of the header of a compound statement."""
-        for node in root.walk(self.table.opaque):
-            self.visit(node)
-
     def visit(self, node: Node) -> None:
-        """Collect the rewrites of one node."""
+        """Collect the rewrites that belong to one node; all lie inside it, and depend on `surroundings` only."""
         table = self.table
         if not node.children or node.type in table.strings:
             self._leaf(node)

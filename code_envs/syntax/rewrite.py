@@ -8,7 +8,7 @@ from typing import NamedTuple
 from code_envs.syntax.context import Context, Scope, kind_of
 from code_envs.syntax.tree import Node
 
-__all__ = ["Operator", "Rewrite", "Rewriter", "Role", "role_of"]
+__all__ = ["Operator", "Rewrite", "Rewriter", "Role", "role_of", "surroundings"]
 
 
 class Operator(enum.IntEnum):
@@ -154,6 +154,27 @@ class Rewrite(NamedTuple):
     operator: Operator
     node: str
     role: Role
+
+
+def surroundings(node: Node) -> tuple[str, int, str, str]:
+    """Everything around a node that its rewrites depend on: two nodes of equal text and surroundings have the same.
+
+    That is its field, its role, its parent's type, and, where the parent is a list of arguments, an assignment or
+    a comparison, the called function, the target, or whether the comparison is by identity.
+    """
+    parent = node.parent
+    if parent is None:
+        return node.field, Role.STATEMENT, "", ""
+    beside = ""
+    if parent.type == "argument_list" and parent.parent is not None:
+        function = parent.parent.child("function")
+        beside = function.text if function is not None else ""
+    elif parent.type == "assignment" and node.field == "right":
+        left = parent.child("left")
+        beside = left.text if left is not None and left.type in ("identifier", "subscript") else ""
+    elif node.type == "none":
+        beside = "is" if any(each.type in ("is", "is not") for each in parent.children) else ""
+    return node.field, role_of(node), parent.type, beside
 
 
 class Rewriter:
