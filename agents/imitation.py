@@ -75,10 +75,11 @@ class DemonstrationBuffer:
         self.arrays: dict[str, NDArray[Any]] = {}
         for key, box in space.spaces.items():
             assert isinstance(box, gymnasium.spaces.Box)
+            assert box.shape is not None
             self.arrays[key] = np.zeros((size, *box.shape), _compact(key, box))
         self.actions = np.zeros(size, np.int64)
         self.lengths = np.zeros(size, np.int64)
-        sequences = {key: box.shape[0] for key, box in space.spaces.items() if _is_sequence(box)}
+        sequences = {key: array.shape[1] for key, array in self.arrays.items() if _is_sequence(space[key])}
         self.sequence = max(sequences, key=lambda key: sequences[key], default="")
 
     def __len__(self) -> int:

@@ -45,7 +45,8 @@ def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) ->
     failed = np.zeros(lines + 1, np.float32)
     executed = np.zeros(lines + 1, np.float32)
     for run, ok in zip(runs, passed, strict=True):
-        index = np.fromiter((line for line in run if 0 < line <= lines), np.int64)
+        index = np.array(run, np.int64)
+        index = index[(index > 0) & (index <= lines)]
         executed[index] += 1
         if not ok:
             failed[index] += 1

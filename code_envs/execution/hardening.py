@@ -22,7 +22,9 @@ from collections.abc import Callable, Iterable
 
 __all__ = [
     "CandidateFilter",
+    "adopt_orphans",
     "attempt",
+    "die_with_parent",
     "drop_root",
     "enter_namespaces",
     "kill_children",

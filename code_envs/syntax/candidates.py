@@ -56,7 +56,7 @@ class CandidateSet:
         tokens: Token ids of the program, (L,) int32.
     """
 
-    __slots__ = ("_batches", "_offsets", "ends", "lines", "operators", "starts", "texts", "tokens")
+    __slots__ = ("_offsets", "_rows", "ends", "lines", "operators", "starts", "texts", "tokens")
 
     def __init__(
         self,
@@ -65,17 +65,13 @@ class CandidateSet:
         tokens: list[NDArray[np.int32]],
         offsets: list[NDArray[np.int64]],
     ) -> None:
-        filled = [(base, batch) for base, batch in batches if batch.texts]
-        base = np.repeat([base for base, _ in filled], [len(batch.texts) for _, batch in filled]).astype(np.int64)
-        self._batches = [batch for _, batch in filled]
-        self._offsets = _joined(offsets, np.int64)
-        self.starts = _joined([batch.starts for batch in self._batches], np.int64) + base
-        self.ends = _joined([batch.ends for batch in self._batches], np.int64) + base
-        self.texts = [text for batch in self._batches for text in batch.texts]
-        self.operators = _joined([batch.operators for batch in self._batches], np.int32)
+        every = _Batch.beside([(base, batch) for base, batch in batches if batch.texts])
+        self.starts, self.ends, self.texts, self.operators = every.starts, every.ends, every.texts, every.operators
         breaks = np.flatnonzero(np.frombuffer(source, np.uint8) == ord("\n"))
         self.lines = np.searchsorted(breaks, self.starts, "left") + 1
         self.tokens = _joined(tokens, np.int32)
+        self._offsets = _joined(offsets, np.int64)
+        self._rows = every.rows
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -91,16 +87,18 @@ class CandidateSet:
             Operator, node kind, role, token position, old tokens, new tokens, (N, CANDIDATE_WIDTH) int32; size
             change and nearness of the new names, each in [0, 1], (N, 2) float32.
         """
-        if not self._batches:
-            return np.zeros((0, CANDIDATE_WIDTH), np.int32), np.zeros((0, 2), np.float32)
-        rows = [batch.rows() for batch in self._batches]
-        features = np.concatenate([features for features, _ in rows])
+        features, static = self._rows()
+        features = features.copy()  # equal statements share their rows, not their positions
         features[:, POSITION] = np.maximum(np.searchsorted(self._offsets, self.starts, "right") - 1, 0)
-        return features, np.concatenate([static for _, static in rows])
+        return features, static
 
 
 def _joined(arrays: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype)
+
+
+def _stacked(arrays: list[NDArray[Any]], width: int) -> NDArray[Any]:
+    return np.concatenate(arrays) if arrays else np.zeros((0, width), np.int32)
 
 
 Rows = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -139,6 +137,27 @@ class _Batch:
         return self._rows
 
     @classmethod
+    def beside(cls, parts: list[tuple[int, _Batch]]) -> _Batch:
+        """The rewrites of several texts, in order."""
+        sizes = [len(batch.texts) for _, batch in parts]
+        base = np.repeat(np.array([offset for offset, _ in parts], np.int64), sizes)
+
+        def rows() -> Rows:
+            made = [batch.rows() for _, batch in parts]
+            return _stacked([features for features, _ in made], CANDIDATE_WIDTH), _stacked(
+                [each for _, each in made], 2
+            )
+
+        return cls(
+            _joined([batch.starts for _, batch in parts], np.int64) + base,
+            _joined([batch.ends for _, batch in parts], np.int64) + base,
+            [text for _, batch in parts for text in batch.texts],
+            [],
+            _joined([batch.operators for _, batch in parts], np.int32),
+            rows,
+        )
+
+    @classmethod
     def joined(cls, parts: list[tuple[int, _Batch]], source: bytes) -> _Batch:
         """The rewrites of the parts of a text, without those that give the same result as an earlier one."""
         seen: set[Key] = set()
@@ -150,29 +169,22 @@ class _Batch:
                     key = _leftmost(key, source)
                 keep.append(key not in seen)
                 seen.add(key)
+        every = cls.beside(parts)
+        if all(keep):
+            return every
         kept = np.array(keep, np.bool_)
-        sizes = [len(batch.texts) for _, batch in parts]
-        base = np.repeat(np.array([offset for offset, _ in parts], np.int64), sizes)
 
         def rows() -> Rows:
-            made = [batch.rows() for _, batch in parts]
-            features = np.concatenate([features for features, _ in made])
-            return features[kept], np.concatenate([static for _, static in made])[kept]
+            features, static = every.rows()
+            return features[kept], static[kept]
 
-        texts = [text for _, batch in parts for text in batch.texts]
-        return cls(
-            (_joined([batch.starts for _, batch in parts], np.int64) + base)[kept],
-            (_joined([batch.ends for _, batch in parts], np.int64) + base)[kept],
-            list(itertools.compress(texts, keep)),
-            [],
-            _joined([batch.operators for _, batch in parts], np.int32)[kept],
-            rows,
-        )
+        texts = list(itertools.compress(every.texts, keep))
+        return cls(every.starts[kept], every.ends[kept], texts, [], every.operators[kept], rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """One statement or header: token ids with byte offsets, and the rewrites inside it."""
+    """A header, a statement or all of a compound one: token ids with byte offsets, and the rewrites inside it."""
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
@@ -193,11 +205,12 @@ class Enumerator:
         self._python = start.language == "python"
         self._frequency = Counter(_WORD.findall(start.text))
         self._nodes: dict[tuple[Any, ...], _Batch] = {}
+        self.sections: dict[tuple[Place, bytes, str], _Unit] = {}
         self._units: dict[tuple[bytes, str, str], _Unit] = {}
         self._places: dict[tuple[Place, str], _Batch] = {}
         self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[_Batch, _Batch]] = {}
         self._lines: dict[tuple[Setting, str], frozenset[bytes]] = {}
-        self._changes: dict[tuple[str, str], _Change] = {}
+        self._changes: dict[str, _Change] = {}
 
     def __call__(self, program: Program, window: tuple[int, int] | None = None) -> CandidateSet:
         """The candidate edits of a program.
@@ -206,7 +219,7 @@ class Enumerator:
             program: The program.
             window: Only edits of statements that touch these bytes; all by default.
         """
-        walk = _Walk(self, program, window or (0, len(program.source)))
+        walk = _Walk(self, program.source, window or (0, len(program.source)), window is not None)
         walk.block(program.tree.root_node, "", _Surroundings())
         return CandidateSet(program.source, walk.batches, walk.tokens, walk.offsets)
 
@@ -293,33 +306,33 @@ class Enumerator:
         )
 
     def _rows(self, found: list[tuple[Key, Rewrite, str, str]]) -> Rows:
-        changes = [self._change(old, new) for _, _, old, new in found]
+        removed = [self._change(old).ids[:OLD_TOKENS] for _, _, old, _ in found]
+        inserted = [self._change(new) for _, _, _, new in found]
         features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
         features[:, 0] = [int(rewrite.operator) for _, rewrite, _, _ in found]
         features[:, 1] = [_node_kind(rewrite.node) for _, rewrite, _, _ in found]
         features[:, 2] = [int(rewrite.role) for _, rewrite, _, _ in found]
-        features[:, POSITION + 1 :] = [change.ids for change in changes]
+        features[:, POSITION + 1 : -NEW_TOKENS] = removed
+        features[:, -NEW_TOKENS:] = [change.ids for change in inserted]
         static = np.zeros((len(found), 2), np.float32)
         grown = np.array([len(text) - end + start for (start, end, text), *_ in found], np.float32)
         static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
-        static[:, 1] = [change.frequency for change in changes]
+        static[:, 1] = [change.frequency for change in inserted]
         return features, static
 
-    def _change(self, old: str, new: str) -> _Change:
-        """What an agent sees of a change of text, remembered."""
-        key = (old, new)
-        found = self._changes.get(key)
+    def _change(self, text: str) -> _Change:
+        """What an agent sees of one side of a change, remembered."""
+        found = self._changes.get(text)
         if found is None:
-            before = self.ids.code(words(old, OLD_TOKENS))
-            after = self.ids.code(words(new, NEW_TOKENS))
-            ids = before + [0] * (OLD_TOKENS - len(before)) + after + [0] * (NEW_TOKENS - len(after))
-            often = max((self._frequency[name] for name in _WORD.findall(new)), default=0)
-            found = self._changes[key] = _Change(ids, min(often / FREQUENT, 1.0))
+            ids = self.ids.code(words(text, NEW_TOKENS))
+            often = max([self._frequency[name] for name in _WORD.findall(text)], default=0)
+            found = _Change(ids + [0] * (NEW_TOKENS - len(ids)), min(often / FREQUENT, 1.0))
+            self._changes[text] = found
         return found
 
 
 class _Change(NamedTuple):
-    """Token ids of the old and the new text, padded, and how often the new names occur, in [0, 1]."""
+    """The first token ids of one side of a change, padded, and how often its names occur, in [0, 1]."""
 
     ids: list[int]
     frequency: float
@@ -336,10 +349,11 @@ class _Surroundings(NamedTuple):
 class _Walk:
     """One pass over a program's statements that gathers remembered arrays."""
 
-    def __init__(self, enumerator: Enumerator, program: Program, window: tuple[int, int]) -> None:
+    def __init__(self, enumerator: Enumerator, source: bytes, window: tuple[int, int], windowed: bool) -> None:
         self.enumerator = enumerator
         self.window = window
-        self.source = program.source
+        self.windowed = windowed
+        self.source = source
         self.table = enumerator.context.grammar
         self.python = self.table.name == "python"
         self.skipped = self.table.blocks | CLAUSES
@@ -365,20 +379,49 @@ class _Walk:
         scope: str,
         around: _Surroundings,
     ) -> None:
-        """Visit one statement: its edits as a whole, its own expressions, then its blocks."""
-        if node.end_byte < self.window[0] or node.start_byte > self.window[1]:
+        """Visit one statement, or take what an equal one in an equal place gave before."""
+        start = node.start_byte
+        if node.end_byte < self.window[0] or start > self.window[1]:
             return
-        if around.in_function and node.type not in CLAUSES:
-            start, end = node.start_byte, node.end_byte
-            place = self._place(node, following, previous is None, around)
-            self.batches.append((start, self.enumerator.statement(place, node, scope)))
-            if self.python:
-                earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
-                before, after = self.enumerator.insertions(place.setting, scope, (place.text, earlier))
-                self.batches.append((start, before))
-                self.batches.append((end, after))
+        if not around.in_function or node.type in CLAUSES:
+            self._part(node, scope, around)
+            self._structure(NEWLINE, node.end_byte)
+            return
+        place = self._place(node, following, previous is None, around)
+        earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
+        section = self._remembered(node, place, earlier, scope, around)
+        self.batches.append((start, section.batch))
+        self.tokens.append(section.tokens)
+        self.offsets.append(section.offsets + start)
+
+    def _remembered(
+        self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings
+    ) -> _Unit:
+        known = self.enumerator.sections
+        key = (place, earlier, scope)
+        if self.windowed or key not in known:
+            inside = _Walk(self.enumerator, self.source, self.window, self.windowed)
+            inside._gather(node, place, earlier, scope, around)
+            section = inside._section(node.start_byte)
+            if self.windowed:
+                return section
+            known[key] = section
+        return known[key]
+
+    def _gather(self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings) -> None:
+        """A statement's edits as a whole, its own expressions, then its blocks."""
+        start, end = node.start_byte, node.end_byte
+        self.batches.append((start, self.enumerator.statement(place, node, scope)))
+        if self.python:
+            before, after = self.enumerator.insertions(place.setting, scope, (place.text, earlier))
+            self.batches += [(start, before), (end, after)]
         self._part(node, scope, around)
-        self._structure(NEWLINE, node.end_byte)
+        self._structure(NEWLINE, end)
+
+    def _section(self, start: int) -> _Unit:
+        """What was gathered, relative to a byte."""
+        batches = [(base - start, batch) for base, batch in self.batches if batch.texts]
+        return _Unit(_joined(self.tokens, np.int32), _joined(self.offsets, np.int64) - start, _Batch.beside(batches))
 
     def _part(self, node: TreeSitterNode, scope: str, around: _Surroundings) -> None:
         """A statement or a clause of one: its header, then its blocks and clauses."""

@@ -21,7 +21,18 @@ from code_envs.execution.executor import CallResult, CallStatus, Executor, Job, 
 from code_envs.execution.values import decode, encode, encode_calls, matches
 from code_envs.tasks.task import TestSuite, Verdict
 
-__all__ = ["RELATIONS", "Case", "CaseSuite", "ReplaySuite", "TestCode", "sandbox_program"]
+__all__ = [
+    "RELATIONS",
+    "Case",
+    "CaseSuite",
+    "ReplaySuite",
+    "TestCode",
+    "driven",
+    "recorded_output",
+    "sandbox_program",
+    "shortened",
+    "written",
+]
 
 RELATIONS = {
     "eq": "{call} == {expected}",
