@@ -28,7 +28,7 @@ from stable_baselines3.common.policies import BasePolicy
 from tqdm import tqdm
 
 from agents.evaluation import Interval, bootstrap_mean, within
-from code_envs.envs.repair import CodeRepairEnv
+from code_envs.envs.repair import SUBMIT, CodeRepairEnv
 from code_envs.errors import CodeEnvsError, ConfigurationError
 from code_envs.execution.executor import Executor
 from code_envs.execution.pool import open_executor
@@ -146,6 +146,8 @@ def rollout(
 ) -> list[Trace]:
     """Let a policy repair every task once, choosing its best action in each state.
 
+    It may not give up before the budget is spent, as the baselines do not: submit is masked while anything else is left.
+
     Args:
         policy: A policy on the spaces of `CodeRepair-v0`.
         tasks: Tasks with faulty programs.
@@ -168,6 +170,7 @@ def rollout(
     with tqdm(total=len(tasks), desc="policy", unit="program", disable=quiet, file=sys.stderr) as bar:
         while running:
             batch = {key: np.stack([observation[key] for _, observation in running]) for key in running[0][1]}
+            batch["action_mask"][:, SUBMIT] = batch["action_mask"][:, SUBMIT + 1 :].sum(1) == 0
             actions, _ = policy.predict(batch, deterministic=True)
             jobs = [env.begin(action) for (env, _), action in zip(running, actions, strict=True)]
             pending = [executor.submit(job) if job is not None else None for job in jobs]

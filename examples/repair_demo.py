@@ -42,6 +42,10 @@ mpl.use("Agg")
 from matplotlib import pyplot
 
 
+STORY = 6
+"""The episode drawn is the longest repair of at most so many executions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that shapes a run."""
@@ -97,7 +101,9 @@ def main() -> None:
     }
     report = show(runs, [1, 10, 50], surveyed)
     (out / "table.md").write_text(report + "\n")
-    draw_episode(model, test, executor, [trace.task_id for trace in runs["policy"][0] if trace.correct], out)
+    repaired = [trace for trace in runs["policy"][0] if trace.correct]
+    told = sorted(repaired, key=lambda trace: (trace.plausible_at > STORY, -trace.plausible_at))
+    draw_episode(model, test, executor, [trace.task_id for trace in told], out)
     print(report)
     print(f"Written to {out}: policy.zip, learning_curve.png, episode.gif, table.md, run.json")
 
