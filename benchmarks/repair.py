@@ -146,7 +146,7 @@ def rollout(
 ) -> list[Trace]:
     """Let a policy repair every task once, choosing its best action in each state.
 
-    It may not give up before the budget is spent, as the baselines do not: submit is masked while anything else is left.
+    It may not give up before the budget is spent, as the baselines do not: submit is masked while an edit is left.
 
     Args:
         policy: A policy on the spaces of `CodeRepair-v0`.

@@ -41,7 +41,6 @@ from code_envs.vector import CodeVectorEnv
 mpl.use("Agg")
 from matplotlib import pyplot
 
-
 STORY = 6
 """The episode drawn is the longest repair of at most so many executions."""
 
@@ -52,9 +51,9 @@ class Settings:
 
     out: str = "runs/repair_demo"
     seed: int = 0
-    minutes: float = 7.0
-    builtin_mutants: int = 16
-    mbpp_mutants: int = 5
+    minutes: float = 6.5
+    builtin_mutants: int = 12
+    mbpp_mutants: int = 4
     test_programs: int = 64
     num_envs: int = 32
     ppo_share: float = 0.15

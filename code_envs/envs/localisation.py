@@ -42,16 +42,16 @@ def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) ->
 
     Source: Abreu, Zoeteweij and van Gemund (2007), failed(s) / sqrt(total failed * executed(s)).
     """
-    failed = np.zeros(lines + 1, np.float32)
-    executed = np.zeros(lines + 1, np.float32)
-    for run, ok in zip(runs, passed, strict=True):
-        index = np.array(run, np.int64)
-        index = index[(index > 0) & (index <= lines)]
-        executed[index] += 1
-        if not ok:
-            failed[index] += 1
     failures = sum(not ok for ok in passed)
     if not failures:
         return Suspicion.none(lines)
+    executed = _counts([line for run in runs for line in set(run)], lines)
+    failed = _counts([line for run, ok in zip(runs, passed, strict=True) if not ok for line in set(run)], lines)
     value = failed / np.sqrt(np.maximum(failures * executed, 1))
-    return Suspicion(value.astype(np.float32), failed / np.float32(failures))
+    return Suspicion(value.astype(np.float32), (failed / failures).astype(np.float32))
+
+
+def _counts(executed: list[int], lines: int) -> NDArray[np.int64]:
+    """How often each line of a program occurs; the candidate reports its own lines, so others are ignored."""
+    index = np.array(executed, np.int64)
+    return np.bincount(index[(index > 0) & (index <= lines)], minlength=lines + 1)

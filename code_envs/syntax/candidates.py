@@ -27,7 +27,7 @@ from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.python_expressions import PythonExpressions
 from code_envs.syntax.rewrite import Rewrite, surroundings
 from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
-from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex, words
+from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex
 from code_envs.syntax.tree import Node, lighten
 
 __all__ = ["CANDIDATE_WIDTH", "NODE_KINDS", "NO_SIZE_CHANGE", "CandidateSet", "Enumerator", "round_robin"]
@@ -127,13 +127,15 @@ class _Batch:
         self.texts = texts
         self.keys = keys
         self.operators = operators
-        self._make = make
+        self._make: Callable[[], Rows] | None = make
         self._rows: Rows | None = None
 
     def rows(self) -> Rows:
         """Features (N, C) int32 and static scores (N, 2) float32."""
         if self._rows is None:
+            assert self._make is not None
             self._rows = self._make()
+            self._make = None  # it holds the rewrites themselves: thousands of objects for the garbage collector
         return self._rows
 
     @classmethod
@@ -253,9 +255,7 @@ class Enumerator:
             maker = PythonExpressions if self._python else CoreExpressions
             rewriter = maker(self.context, self.context.scope(scope))
             rewriter.visit(node)
-            base = node.start
-            relative = [each._replace(start=each.start - base, end=each.end - base) for each in rewriter.found]
-            found = self._nodes[key] = self._batch(relative, node.text.encode())
+            found = self._nodes[key] = self._batch(rewriter.found, node.text.encode(), node.start)
         return found
 
     def statement(self, place: Place, node: TreeSitterNode, scope: str) -> _Batch:
@@ -289,12 +289,17 @@ class Enumerator:
             found = self._settings[key] = (self._batch(made.before), self._batch(after))
         return found
 
-    def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"") -> _Batch:
+    def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"", base: int = 0) -> _Batch:
+        """Rewrites of a text that starts at byte `base`, without those that give the same result as an earlier one."""
         found: dict[Key, tuple[Key, Rewrite, str, str]] = {}
         for rewrite in rewrites:
-            edit, old, new = _minimal(rewrite)
-            if rewrite.old != rewrite.text and (edit[0] != edit[1] or edit[2]):
-                found.setdefault(_canonical(edit, source), (edit, rewrite, old, new))
+            edit, old, new = _minimal(rewrite, base)
+            start, end, text = edit
+            if start == end and not text:
+                continue
+            key = _canonical(edit, source)
+            if key not in found:
+                found[key] = (edit, rewrite, old, new)
         kept = list(found.values())
         return _Batch(
             np.array([edit[0] for edit, *_ in kept], np.int64),
@@ -309,9 +314,7 @@ class Enumerator:
         removed = [self._change(old).ids[:OLD_TOKENS] for _, _, old, _ in found]
         inserted = [self._change(new) for _, _, _, new in found]
         features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
-        features[:, 0] = [int(rewrite.operator) for _, rewrite, _, _ in found]
-        features[:, 1] = [_node_kind(rewrite.node) for _, rewrite, _, _ in found]
-        features[:, 2] = [int(rewrite.role) for _, rewrite, _, _ in found]
+        features[:, :3] = [(rewrite.operator, _node_kind(rewrite.node), rewrite.role) for _, rewrite, _, _ in found]
         features[:, POSITION + 1 : -NEW_TOKENS] = removed
         features[:, -NEW_TOKENS:] = [change.ids for change in inserted]
         static = np.zeros((len(found), 2), np.float32)
@@ -324,9 +327,8 @@ class Enumerator:
         """What an agent sees of one side of a change, remembered."""
         found = self._changes.get(text)
         if found is None:
-            ids = self.ids.code(words(text, NEW_TOKENS))
             often = max([self._frequency[name] for name in _WORD.findall(text)], default=0)
-            found = _Change(ids + [0] * (NEW_TOKENS - len(ids)), min(often / FREQUENT, 1.0))
+            found = _Change(self.ids.first(text, NEW_TOKENS), min(often / FREQUENT, 1.0))
             self._changes[text] = found
         return found
 
@@ -512,39 +514,31 @@ def _node_kind(name: str) -> int:
     return zlib.crc32(name.encode()) % (NODE_KINDS - 1) + 1
 
 
-def _minimal(rewrite: Rewrite) -> tuple[Key, str, str]:
+def _minimal(rewrite: Rewrite, base: int) -> tuple[Key, str, str]:
     """The smallest range of whole words and operators that makes the same change; the text there before and after."""
     old, new = rewrite.old, rewrite.text
-    if not old:
-        return (rewrite.start, rewrite.end, new.encode()), old, new
-    if "\n" in old and "\n" in new:  # comparing moved blocks letter by letter cost most of a step
-        return (rewrite.start, rewrite.end, new.encode()), old, new
+    start, end = rewrite.start - base, rewrite.end - base
+    if old == new:
+        return (start, start, b""), "", ""
+    if not old or ("\n" in old and "\n" in new):  # comparing moved blocks letter by letter cost most of a step
+        return (start, end, new.encode()), old, new
     head, tail = _common(old, new)
     while head and (_splits(old, head) or _splits(new, head)):
         head -= 1
     while tail and (_splits(old, len(old) - tail) or _splits(new, len(new) - tail)):
         tail -= 1
     before, after = old[head : len(old) - tail], new[head : len(new) - tail]
-    start = rewrite.start + (head if old.isascii() else len(old[:head].encode()))
-    end = rewrite.end - (tail if old.isascii() else len(old[len(old) - tail :].encode()))
+    start += head if old.isascii() else len(old[:head].encode())
+    end -= tail if old.isascii() else len(old[len(old) - tail :].encode())
     return (start, end, after.encode()), before, after
 
 
 def _canonical(edit: Key, source: bytes) -> Key:
     """The same for two edits of a text exactly if they give the same result; moved blocks are not compared."""
     start, end, text = edit
-    old = source[start:end]
-    if b"\n" in old and b"\n" in text:
-        return edit
-    head, limit = 0, min(len(old), len(text))
-    while head < limit and old[head] == text[head]:
-        head += 1
-    tail, limit = 0, limit - head
-    while tail < limit and old[-1 - tail] == text[-1 - tail]:
-        tail += 1
-    start += head
-    old, text = old[head : len(old) - tail], text[head : len(text) - tail]
-    return _leftmost((start, len(old), text), source)
+    if start != end and text:
+        return start, end - start, text
+    return _leftmost((start, end - start, text), source)
 
 
 def _leftmost(key: Key, source: bytes) -> Key:

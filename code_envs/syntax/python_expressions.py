@@ -36,10 +36,10 @@ CALLS_BY_KIND = (
     (("abs", "int"), Kind.NUMBER),
     (("set", "sorted", "len", "sum"), WHOLE),
     (("str",), Kind.NUMBER),
-    (("list", "reversed"), WHOLE),
 )
 DONORS = 3
-NAMES = 4
+NAMES = 3
+CLAUSES = 2
 
 
 class PythonExpressions(CoreExpressions):
@@ -178,7 +178,7 @@ class PythonExpressions(CoreExpressions):
         text = node.text if node.type not in ("conditional_expression", "lambda") else f"({node.text})"
         mixed = text if node.type != "boolean_operator" else f"({text})"
         words = set(re.findall(r"\w+", text))
-        for name in [each for each in self.scope.names() if each not in words][:NAMES]:
+        for name in [each for each in self.scope.names() if each not in words][:CLAUSES]:
             for clause in (
                 f"not {name} or {mixed}",
                 f"{name} and {mixed}",
@@ -186,7 +186,7 @@ class PythonExpressions(CoreExpressions):
                 f"{mixed} and not {name}",
             ):
                 self.replace(node, clause, Operator.CLAUSE, atomic=False)
-        for other in self.context.conditions:
+        for other in self.context.conditions[:DONORS]:
             if other != node.text and words & set(re.findall(r"[A-Za-z_]\w*", other)):
                 inner = f"({other})" if " or " in other or " and " in other else other
                 self.replace(node, f"{mixed} and {inner}", Operator.CLAUSE, atomic=False)
@@ -209,7 +209,7 @@ class PythonExpressions(CoreExpressions):
         elif node.type == "identifier":
             for kind in ("call", "subscript", "attribute", "binary_operator"):
                 containing = [text for text, words in self.context.donors.get(kind, ()) if node.text in words]
-                for text in containing[:DONORS]:
+                for text in containing[: DONORS - 1]:
                     self.replace(node, text, Operator.DONOR, atomic=kind != "binary_operator")
 
     def _arguments(self, node: Node) -> None:

@@ -123,6 +123,12 @@ _PATTERNS = frozenset({"pattern_list", "tuple_pattern", "list_pattern"})
 
 def role_of(node: Node) -> Role:
     """What a node is to its parent; parentheses are looked through."""
+    if node.role is None:
+        node.role = _role_of(node)
+    return node.role
+
+
+def _role_of(node: Node) -> Role:
     parent = node.parent
     if parent is None:
         return Role.STATEMENT

@@ -231,6 +231,7 @@ class WholeStatements:
         self.node = node
         self.base = node.start_byte
         self.end = len(place.text)
+        self.old = place.text + place.gap + place.next_text
         self.scope = scope
         self.found: list[Rewrite] = []
         if self.setting.in_function and self.setting.type not in FIXED_STATEMENTS:
@@ -245,7 +246,7 @@ class WholeStatements:
                 self._blocks()
 
     def _put(self, operator: Operator, start: int, end: int, text: str) -> None:
-        old = (self.place.text + self.place.gap + self.place.next_text)[start:end]
+        old = self.old[start:end]
         self.found.append(_rewrite(self.setting, start, end, old, text, operator))
 
     def _whole(self, operator: Operator, text: str) -> None:
@@ -384,7 +385,10 @@ class WholeStatements:
 
     def _jumps(self, node: TreeSitterNode | None) -> bool:
         """Whether moving a part of this statement out of it would leave a `break` or `continue` outside loops."""
-        return node is not None and self.setting.type in LOOPS and not self.setting.in_loop and _jumps(node)
+        if node is None or self.setting.type not in LOOPS or self.setting.in_loop:
+            return False
+        text = node.text or b""  # looking for the words first spares most walks over whole blocks
+        return (b"break" in text or b"continue" in text) and _jumps(node)
 
     def _inner(self, body: TreeSitterNode) -> str | None:
         """Indentation of a block, or None where it does not stand on lines of its own."""

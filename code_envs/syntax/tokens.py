@@ -23,7 +23,6 @@ __all__ = [
     "VOCABULARY_SIZE",
     "TokenIds",
     "lex",
-    "words",
 ]
 
 PADDING, UNKNOWN, START, SEPARATOR, NEWLINE, INDENT, DEDENT, STRING, NUMBER = range(9)
@@ -94,11 +93,6 @@ def lex(text: str) -> list[tuple[int, str]]:
     return [(match.start(), match.group()) for match in _TOKEN.finditer(text)]
 
 
-def words(text: str, count: int) -> list[str]:
-    """Texts of the first `count` tokens."""
-    return [match.group() for match in itertools.islice(_TOKEN.finditer(text), count)]
-
-
 class TokenIds:
     """The token ids of one episode; slots are handed out in order of first appearance."""
 
@@ -111,6 +105,13 @@ class TokenIds:
         """The id of one token of code."""
         found = self._ids.get(token)
         return self._assign(token) if found is None else found
+
+    def first(self, text: str, count: int) -> list[int]:
+        """Ids of the first tokens of a text, padded with 0 to `count` of them."""
+        known = self._ids
+        tokens = [match.group() for match in itertools.islice(_TOKEN.finditer(text), count)]
+        ids = [known[token] if token in known else self._assign(token) for token in tokens]
+        return ids + [PADDING] * (count - len(ids))
 
     def code(self, tokens: Iterable[str]) -> list[int]:
         """Ids of tokens of code."""

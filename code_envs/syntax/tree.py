@@ -6,6 +6,7 @@ tree-sitter makes a new Python object at each access; operators look at every no
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tree_sitter import Node as TreeSitterNode
 
@@ -13,9 +14,9 @@ __all__ = ["Node", "lighten"]
 
 
 class Node:
-    """One node of a light copy; `start` and `end` are byte offsets from the beginning of the copy."""
+    """One node of a light copy; `start` and `end` are byte offsets from its beginning, `role` is remembered."""
 
-    __slots__ = ("children", "end", "field", "named", "parent", "start", "text", "type")
+    __slots__ = ("children", "end", "field", "named", "parent", "role", "start", "text", "type")
 
     def __init__(self, type_: str, start: int, end: int, text: str, parent: Node | None, field: str) -> None:
         self.type = type_
@@ -24,6 +25,7 @@ class Node:
         self.text = text
         self.parent = parent
         self.field = field
+        self.role: Any = None
         self.children: list[Node] = []
         self.named: list[Node] = []
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-from code_envs.syntax.tokens import FIXED, LITERAL_SLOTS, NAME_SLOTS, VOCABULARY_SIZE, TokenIds, lex, words
+from code_envs.syntax.tokens import FIXED, LITERAL_SLOTS, NAME_SLOTS, VOCABULARY_SIZE, TokenIds, lex
 
 SOURCE = (
     "def total(amounts, limit):\n    best = 0\n    for v in amounts:\n        best += v * 31\n    return best < limit\n"
@@ -44,7 +44,9 @@ def test_operators_are_lexed_longest_first():
     """No operator falls apart."""
     text = "a **= b // c >>> d !== e -> f := g ... h <= i"
     assert [token for _, token in lex(text)] == text.split()
-    assert words(text, 3) == ["a", "**=", "b"]
+    table = TokenIds()
+    assert table.first(text, 3) == table.code(["a", "**=", "b"])
+    assert table.first("a", 3) == [table["a"], 0, 0]
 
 
 def test_ids_are_in_range_and_overflow_shares_the_last_slot():
