@@ -15,7 +15,8 @@ from code_envs.envs.rendering import Frame, render_ansi, render_rgb
 from code_envs.errors import ConfigurationError, ExecutorError
 from code_envs.events import label
 from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
-from code_envs.syntax.candidates import CANDIDATE_WIDTH, CandidateSet, Enumerator, round_robin
+from code_envs.syntax.candidates import CANDIDATE_WIDTH, CandidateSet, round_robin
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.rewrite import Operator
 from code_envs.syntax.tokens import SEPARATOR, VOCABULARY_SIZE

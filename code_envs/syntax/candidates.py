@@ -1,36 +1,18 @@
-"""Candidate edits of a program, as arrays, in a canonical order.
-
-An edit changes one statement; everything else is remembered. The enumerator of an episode keeps the
-rewrites and the token ids of every statement it has seen, so that a step pays for the changed
-statement only, and the arrays of a program are concatenations of remembered ones.
-"""
+"""Candidate edits of a program as arrays: what an agent chooses from."""
 
 from __future__ import annotations
 
-import functools
 import itertools
-import re
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tree_sitter import Node as TreeSitterNode
 
-from code_envs.syntax.context import Context, function_name
-from code_envs.syntax.expressions import CoreExpressions
-from code_envs.syntax.languages import Grammar
-from code_envs.syntax.program import Edit, Program
-from code_envs.syntax.python_expressions import PythonExpressions
-from code_envs.syntax.rewrite import Rewrite, surroundings
-from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
-from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex
-from code_envs.syntax.tree import Node, lighten
+from code_envs.syntax.minimal import Key, leftmost
+from code_envs.syntax.program import Edit
 
-__all__ = ["CANDIDATE_WIDTH", "NODE_KINDS", "NO_SIZE_CHANGE", "CandidateSet", "Enumerator", "round_robin"]
+__all__ = ["CANDIDATE_WIDTH", "NODE_KINDS", "NO_SIZE_CHANGE", "Batch", "CandidateSet", "joined", "round_robin"]
 
 NODE_KINDS = 128
 """Node kinds are hashed into [1, NODE_KINDS)."""
@@ -40,8 +22,6 @@ POSITION = 3
 CANDIDATE_WIDTH = 4 + OLD_TOKENS + NEW_TOKENS
 """Columns of `CandidateSet.features`: operator, node kind, role, token position, old and new tokens."""
 NO_SIZE_CHANGE = 0.5
-FREQUENT = 8
-"""A name that occurs so often in the starting program has the frequency 1."""
 
 
 class CandidateSet:
@@ -61,16 +41,16 @@ class CandidateSet:
     def __init__(
         self,
         source: bytes,
-        batches: list[tuple[int, _Batch]],
+        batches: list[tuple[int, Batch]],
         tokens: list[NDArray[np.int32]],
         offsets: list[NDArray[np.int64]],
     ) -> None:
-        every = _Batch.beside([(base, batch) for base, batch in batches if batch.texts])
+        every = Batch.beside([(base, batch) for base, batch in batches if batch.texts])
         self.starts, self.ends, self.texts, self.operators = every.starts, every.ends, every.texts, every.operators
         breaks = np.flatnonzero(np.frombuffer(source, np.uint8) == ord("\n"))
         self.lines = np.searchsorted(breaks, self.starts, "left") + 1
-        self.tokens = _joined(tokens, np.int32)
-        self._offsets = _joined(offsets, np.int64)
+        self.tokens = joined(tokens, np.int32)
+        self._offsets = joined(offsets, np.int64)
         self._rows = every.rows
 
     def __len__(self) -> int:
@@ -93,7 +73,8 @@ class CandidateSet:
         return features, static
 
 
-def _joined(arrays: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
+def joined(arrays: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    """Arrays one after the other; an empty one of the type where there is none."""
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype)
 
 
@@ -102,10 +83,9 @@ def _stacked(arrays: list[NDArray[Any]], width: int) -> NDArray[Any]:
 
 
 Rows = tuple[NDArray[np.int32], NDArray[np.float32]]
-Key = tuple[int, int, bytes]
 
 
-class _Batch:
+class Batch:
     """Rewrites of one text; offsets are relative to its first byte, features are made on first use.
 
     `keys` are equal for two edits of the text exactly if they give the same result.
@@ -139,28 +119,27 @@ class _Batch:
         return self._rows
 
     @classmethod
-    def beside(cls, parts: list[tuple[int, _Batch]]) -> _Batch:
+    def beside(cls, parts: list[tuple[int, Batch]]) -> Batch:
         """The rewrites of several texts, in order."""
         sizes = [len(batch.texts) for _, batch in parts]
         base = np.repeat(np.array([offset for offset, _ in parts], np.int64), sizes)
 
         def rows() -> Rows:
             made = [batch.rows() for _, batch in parts]
-            return _stacked([features for features, _ in made], CANDIDATE_WIDTH), _stacked(
-                [each for _, each in made], 2
-            )
+            features = _stacked([features for features, _ in made], CANDIDATE_WIDTH)
+            return features, _stacked([static for _, static in made], 2)
 
         return cls(
-            _joined([batch.starts for _, batch in parts], np.int64) + base,
-            _joined([batch.ends for _, batch in parts], np.int64) + base,
+            joined([batch.starts for _, batch in parts], np.int64) + base,
+            joined([batch.ends for _, batch in parts], np.int64) + base,
             [text for _, batch in parts for text in batch.texts],
             [],
-            _joined([batch.operators for _, batch in parts], np.int32),
+            joined([batch.operators for _, batch in parts], np.int32),
             rows,
         )
 
     @classmethod
-    def joined(cls, parts: list[tuple[int, _Batch]], source: bytes) -> _Batch:
+    def joined(cls, parts: list[tuple[int, Batch]], source: bytes) -> Batch:
         """The rewrites of the parts of a text, without those that give the same result as an earlier one."""
         seen: set[Key] = set()
         keep: list[bool] = []
@@ -168,7 +147,7 @@ class _Batch:
             for start, length, text in batch.keys:
                 key = (start + offset, length, text)
                 if not (length and text):
-                    key = _leftmost(key, source)
+                    key = leftmost(key, source)
                 keep.append(key not in seen)
                 seen.add(key)
         every = cls.beside(parts)
@@ -182,406 +161,6 @@ class _Batch:
 
         texts = list(itertools.compress(every.texts, keep))
         return cls(every.starts[kept], every.ends[kept], texts, [], every.operators[kept], rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A header, a statement or all of a compound one: token ids with byte offsets, and the rewrites inside it."""
-
-    tokens: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    batch: _Batch
-
-
-class Enumerator:
-    """Enumerates the candidate edits of the programs of one episode.
-
-    Args:
-        start: The program the episode starts with; its names, constants and expressions are what
-            edits may draw on for the whole episode.
-    """
-
-    def __init__(self, start: Program) -> None:
-        self.context = Context(start)
-        self.ids = TokenIds()
-        self._python = start.language == "python"
-        self._frequency = Counter(_WORD.findall(start.text))
-        self._nodes: dict[tuple[Any, ...], _Batch] = {}
-        self.sections: dict[tuple[Place, bytes, str], _Unit] = {}
-        self._units: dict[tuple[bytes, str, str], _Unit] = {}
-        self._places: dict[tuple[Place, str], _Batch] = {}
-        self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[_Batch, _Batch]] = {}
-        self._lines: dict[tuple[Setting, str], frozenset[bytes]] = {}
-        self._changes: dict[str, _Change] = {}
-
-    def __call__(self, program: Program, window: tuple[int, int] | None = None) -> CandidateSet:
-        """The candidate edits of a program.
-
-        Args:
-            program: The program.
-            window: Only edits of statements that touch these bytes; all by default.
-        """
-        walk = _Walk(self, program.source, window or (0, len(program.source)), window is not None)
-        walk.block(program.tree.root_node, "", _Surroundings())
-        return CandidateSet(program.source, walk.batches, walk.tokens, walk.offsets)
-
-    def unit(self, text: bytes, node: TreeSitterNode, scope: str, skip: frozenset[str]) -> _Unit:
-        """Tokens and inner rewrites of a statement, remembered by its text."""
-        key = (text, node.type, scope)
-        found = self._units.get(key)
-        if found is None:
-            found = self._units[key] = self._new_unit(text, node, scope, skip)
-        return found
-
-    def _new_unit(self, text: bytes, node: TreeSitterNode, scope: str, skip: frozenset[str]) -> _Unit:
-        decoded = text.decode("utf-8", "replace")
-        lexed = lex(decoded)
-        offsets = [start for start, _ in lexed]
-        if len(decoded) != len(text):
-            offsets = [len(decoded[:start].encode()) for start in offsets]
-        tokens = np.array(self.ids.code(token for _, token in lexed), np.int32)
-        parts: list[tuple[int, _Batch]] = []
-        if scope or not self._python:
-            root = lighten(node, skip)
-            parts = [(each.start, self._expression(each, scope)) for each in root.walk(self.context.grammar.opaque)]
-            parts = [(start, batch) for start, batch in parts if batch.texts]
-        return _Unit(tokens, np.array(offsets, np.int64), _Batch.joined(parts, text))
-
-    def _expression(self, node: Node, scope: str) -> _Batch:
-        """Rewrites that belong to one node, remembered by its text and what it is to its parents."""
-        key = (scope, node.type, node.text, *surroundings(node))
-        found = self._nodes.get(key)
-        if found is None:
-            maker = PythonExpressions if self._python else CoreExpressions
-            rewriter = maker(self.context, self.context.scope(scope))
-            rewriter.visit(node)
-            found = self._nodes[key] = self._batch(rewriter.found, node.text.encode(), node.start)
-        return found
-
-    def statement(self, place: Place, node: TreeSitterNode, scope: str) -> _Batch:
-        """Rewrites of a statement as a whole, remembered by its place."""
-        key = (place, scope)
-        found = self._places.get(key)
-        if found is None:
-            if self._python:
-                rewrites = WholeStatements(place, node, self.context.scope(scope)).found
-            else:
-                rewrites = core_statements(place, self.context.grammar.empty) + swapped_arms(place, node)
-            found = self._places[key] = self._batch(rewrites, place.text + place.gap + place.next_text)
-        return found
-
-    def insertions(self, setting: Setting, scope: str, beside: tuple[bytes, bytes]) -> tuple[_Batch, _Batch]:
-        """New statements before and behind one, remembered by its setting.
-
-        What a statement says itself is not put behind it, nor what the statement before it says: the insertions
-        of that one, and its repetition, give the same programs.
-        """
-        lines = self._lines.get((setting, scope))
-        repeated = [text for text in beside if text in lines] if lines else []
-        key = (setting, scope, tuple(repeated))
-        found = self._settings.get(key)
-        if found is None:
-            made = Insertions(setting, self.context.scope(scope))
-            if lines is None:
-                self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made.after)
-                return self.insertions(setting, scope, beside)
-            after = [each for each in made.after if each.text.strip().encode() not in repeated]
-            found = self._settings[key] = (self._batch(made.before), self._batch(after))
-        return found
-
-    def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"", base: int = 0) -> _Batch:
-        """Rewrites of a text that starts at byte `base`, without those that give the same result as an earlier one."""
-        found: dict[Key, tuple[Key, Rewrite, str, str]] = {}
-        for rewrite in rewrites:
-            edit, old, new = _minimal(rewrite, base)
-            start, end, text = edit
-            if start == end and not text:
-                continue
-            key = _canonical(edit, source)
-            if key not in found:
-                found[key] = (edit, rewrite, old, new)
-        kept = list(found.values())
-        return _Batch(
-            np.array([edit[0] for edit, *_ in kept], np.int64),
-            np.array([edit[1] for edit, *_ in kept], np.int64),
-            [edit[2] for edit, *_ in kept],
-            list(found),
-            np.array([int(rewrite.operator) for _, rewrite, _, _ in kept], np.int32),
-            lambda: self._rows(kept),
-        )
-
-    def _rows(self, found: list[tuple[Key, Rewrite, str, str]]) -> Rows:
-        removed = [self._change(old).ids[:OLD_TOKENS] for _, _, old, _ in found]
-        inserted = [self._change(new) for _, _, _, new in found]
-        features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
-        features[:, :3] = [(rewrite.operator, _node_kind(rewrite.node), rewrite.role) for _, rewrite, _, _ in found]
-        features[:, POSITION + 1 : -NEW_TOKENS] = removed
-        features[:, -NEW_TOKENS:] = [change.ids for change in inserted]
-        static = np.zeros((len(found), 2), np.float32)
-        grown = np.array([len(text) - end + start for (start, end, text), *_ in found], np.float32)
-        static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
-        static[:, 1] = [change.frequency for change in inserted]
-        return features, static
-
-    def _change(self, text: str) -> _Change:
-        """What an agent sees of one side of a change, remembered."""
-        found = self._changes.get(text)
-        if found is None:
-            often = max([self._frequency[name] for name in _WORD.findall(text)], default=0)
-            found = _Change(self.ids.first(text, NEW_TOKENS), min(often / FREQUENT, 1.0))
-            self._changes[text] = found
-        return found
-
-
-class _Change(NamedTuple):
-    """The first token ids of one side of a change, padded, and how often its names occur, in [0, 1]."""
-
-    ids: list[int]
-    frequency: float
-
-
-class _Surroundings(NamedTuple):
-    """What a block knows of the blocks around it."""
-
-    in_function: bool = False
-    function_body: bool = False
-    in_loop: bool = False
-
-
-class _Walk:
-    """One pass over a program's statements that gathers remembered arrays."""
-
-    def __init__(self, enumerator: Enumerator, source: bytes, window: tuple[int, int], windowed: bool) -> None:
-        self.enumerator = enumerator
-        self.window = window
-        self.windowed = windowed
-        self.source = source
-        self.table = enumerator.context.grammar
-        self.python = self.table.name == "python"
-        self.skipped = self.table.blocks | CLAUSES
-        self.batches: list[tuple[int, _Batch]] = []
-        self.tokens: list[NDArray[np.int32]] = []
-        self.offsets: list[NDArray[np.int64]] = []
-
-    def block(self, block: TreeSitterNode, scope: str, around: _Surroundings) -> None:
-        """Visit the statements of a block."""
-        statements = [each for each in block.named_children if each.type not in COMMENTS]
-        for number, node in enumerate(statements):
-            following = statements[number + 1] if number + 1 < len(statements) else None
-            if not around.in_function and block.parent is None:
-                scope = function_name(node, self.table)
-            previous = statements[number - 1] if number else None
-            self.statement(node, following, previous, scope, around)
-
-    def statement(
-        self,
-        node: TreeSitterNode,
-        following: TreeSitterNode | None,
-        previous: TreeSitterNode | None,
-        scope: str,
-        around: _Surroundings,
-    ) -> None:
-        """Visit one statement, or take what an equal one in an equal place gave before."""
-        start = node.start_byte
-        if node.end_byte < self.window[0] or start > self.window[1]:
-            return
-        if not around.in_function or node.type in CLAUSES:
-            self._part(node, scope, around)
-            self._structure(NEWLINE, node.end_byte)
-            return
-        place = self._place(node, following, previous is None, around)
-        earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
-        section = self._remembered(node, place, earlier, scope, around)
-        self.batches.append((start, section.batch))
-        self.tokens.append(section.tokens)
-        self.offsets.append(section.offsets + start)
-
-    def _remembered(
-        self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings
-    ) -> _Unit:
-        known = self.enumerator.sections
-        key = (place, earlier, scope)
-        if self.windowed or key not in known:
-            inside = _Walk(self.enumerator, self.source, self.window, self.windowed)
-            inside._gather(node, place, earlier, scope, around)
-            section = inside._section(node.start_byte)
-            if self.windowed:
-                return section
-            known[key] = section
-        return known[key]
-
-    def _gather(self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings) -> None:
-        """A statement's edits as a whole, its own expressions, then its blocks."""
-        start, end = node.start_byte, node.end_byte
-        self.batches.append((start, self.enumerator.statement(place, node, scope)))
-        if self.python:
-            before, after = self.enumerator.insertions(place.setting, scope, (place.text, earlier))
-            self.batches += [(start, before), (end, after)]
-        self._part(node, scope, around)
-        self._structure(NEWLINE, end)
-
-    def _section(self, start: int) -> _Unit:
-        """What was gathered, relative to a byte."""
-        batches = [(base - start, batch) for base, batch in self.batches if batch.texts]
-        return _Unit(_joined(self.tokens, np.int32), _joined(self.offsets, np.int64) - start, _Batch.beside(batches))
-
-    def _part(self, node: TreeSitterNode, scope: str, around: _Surroundings) -> None:
-        """A statement or a clause of one: its header, then its blocks and clauses."""
-        opened = node if self.python or node.type in self.table.compound else _function_of(node, self.table)
-        children = opened.children if opened.type in self.table.compound or opened.type in OPENED else []
-        inner = [child for child in children if child.type in self.skipped or child.type in self.table.compound]
-        if inner and not self.python:  # the condition of `do {...} while (condition)` stands behind its block
-            behind = [child for child in children if child.is_named and child.start_byte > inner[0].start_byte]
-            inner = [child for child in children if child in inner or (child in behind and child.type not in COMMENTS)]
-        start = node.start_byte
-        text = self.source[start : inner[0].start_byte if inner else node.end_byte].rstrip()
-        touched = start <= self.window[1] and start + len(text) >= self.window[0]
-        if touched and not _docstring(node):
-            unit = self.enumerator.unit(text, node, scope, self._skip(inner))
-            self.tokens.append(unit.tokens)
-            self.offsets.append(unit.offsets + start)
-            self.batches.append((start, unit.batch))
-        if opened.type in self.table.functions:
-            around = _Surroundings(True, True, False)
-        elif node.type in self.table.loops:
-            around = _Surroundings(around.in_function, False, True)
-        elif inner:
-            around = around._replace(function_body=False)
-        for child in inner:
-            if child.type in self.table.blocks:
-                self._structure(INDENT, child.start_byte)
-                self.block(child, scope, around)
-                self._structure(DEDENT, child.end_byte)
-            elif child.type in self.table.compound:
-                self.statement(child, None, None, scope, around)
-            else:
-                self._part(child, scope, around)
-
-    def _skip(self, inner: list[TreeSitterNode]) -> frozenset[str]:
-        return self.skipped | {child.type for child in inner} if inner else frozenset()
-
-    def _structure(self, token: int, offset: int) -> None:
-        self.tokens.append(_STRUCTURE[token])
-        self.offsets.append(np.array([offset], np.int64))
-
-    def _place(
-        self, node: TreeSitterNode, following: TreeSitterNode | None, first: bool, around: _Surroundings
-    ) -> Place:
-        source, start, end = self.source, node.start_byte, node.end_byte
-        line = source.rfind(b"\n", 0, start) + 1
-        indent = source[line:start].decode("utf-8", "replace")
-        stop = source.find(b"\n", end)
-        rest = source[end : stop if stop >= 0 else len(source)].strip()
-        inline = bool(indent.strip()) or (bool(rest) and not rest.startswith((b"#", b"//")))
-        text = source[start:end]
-        if following is None:
-            return Place(Setting(node.type, "", indent, inline, first, True, *around), text, b"", b"")
-        gap, next_text = source[end : following.start_byte], source[following.start_byte : following.end_byte]
-        return Place(Setting(node.type, following.type, indent, inline, first, False, *around), text, gap, next_text)
-
-
-CLAUSES = frozenset(
-    {
-        "elif_clause",
-        "else_clause",
-        "except_clause",
-        "except_group_clause",
-        "finally_clause",
-        "catch_clause",
-        "case_clause",
-    }
-)
-OPENED = CLAUSES | {"arrow_function", "function_expression"}
-COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
-_STRUCTURE = {token: np.array([token], np.int32) for token in (NEWLINE, INDENT, DEDENT)}
-
-
-def _function_of(node: TreeSitterNode, table: Grammar) -> TreeSitterNode:
-    """The function that a declaration such as `const f = (a) => {...}` gives a name to, or else the node itself."""
-    if node.type in ("lexical_declaration", "variable_declaration") and node.named_child_count == 1:
-        value = node.named_children[0].child_by_field_name("value")
-        if value is not None and value.type in table.functions:
-            return value
-    return node
-
-
-def _docstring(node: TreeSitterNode) -> bool:
-    return node.type == "expression_statement" and node.child_count == 1 and node.children[0].type == "string"
-
-
-@functools.cache
-def _node_kind(name: str) -> int:
-    return zlib.crc32(name.encode()) % (NODE_KINDS - 1) + 1
-
-
-def _minimal(rewrite: Rewrite, base: int) -> tuple[Key, str, str]:
-    """The smallest range of whole words and operators that makes the same change; the text there before and after."""
-    old, new = rewrite.old, rewrite.text
-    start, end = rewrite.start - base, rewrite.end - base
-    if old == new:
-        return (start, start, b""), "", ""
-    if not old or ("\n" in old and "\n" in new):  # comparing moved blocks letter by letter cost most of a step
-        return (start, end, new.encode()), old, new
-    head, tail = _common(old, new)
-    while head and (_splits(old, head) or _splits(new, head)):
-        head -= 1
-    while tail and (_splits(old, len(old) - tail) or _splits(new, len(new) - tail)):
-        tail -= 1
-    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
-    start += head if old.isascii() else len(old[:head].encode())
-    end -= tail if old.isascii() else len(old[len(old) - tail :].encode())
-    return (start, end, after.encode()), before, after
-
-
-def _canonical(edit: Key, source: bytes) -> Key:
-    """The same for two edits of a text exactly if they give the same result; moved blocks are not compared."""
-    start, end, text = edit
-    if start != end and text:
-        return start, end - start, text
-    return _leftmost((start, end - start, text), source)
-
-
-def _leftmost(key: Key, source: bytes) -> Key:
-    """The leftmost place where a pure insertion or deletion gives the same result."""
-    start, length, text = key
-    if length and text:
-        return key
-    moved = text or source[start : start + length]
-    while start and moved and source[start - 1] == moved[-1]:
-        moved = moved[-1:] + moved[:-1]
-        start -= 1
-    return start, length, moved if text else b""
-
-
-def _splits(text: str, cut: int) -> bool:
-    """Whether a cut goes through a word or an operator."""
-    if not 0 < cut < len(text):
-        return False
-    left, right = text[cut - 1], text[cut]
-    if left in _SIGNS:
-        return right in _SIGNS
-    return (left.isalnum() or left == "_") and (right.isalnum() or right == "_")
-
-
-def _common(old: str, new: str) -> tuple[int, int]:
-    """Lengths of the common head and of the common tail behind it."""
-    if new.startswith(old):
-        return len(old), 0
-    if new.endswith(old):
-        return 0, len(old)
-    limit = min(len(old), len(new))
-    head = 0
-    while head < limit and old[head] == new[head]:
-        head += 1
-    tail = 0
-    limit -= head
-    while tail < limit and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    return head, tail
-
-
-_SIGNS = frozenset("<>=!*/+-&|^")
-_WORD = re.compile(r"[^\W\d]\w*")
 
 
 def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], limit: int) -> NDArray[np.int64]:

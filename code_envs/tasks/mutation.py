@@ -19,7 +19,8 @@ import numpy as np
 
 from code_envs.errors import ConfigurationError
 from code_envs.execution.executor import Executor, Limits, Pending
-from code_envs.syntax.candidates import CandidateSet, Enumerator
+from code_envs.syntax.candidates import CandidateSet
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.rewrite import Operator
 from code_envs.tasks.task import Task, TaskSet, digest

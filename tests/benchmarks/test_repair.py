@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.repair import NEVER, Candidates, main, ordered, table
-from code_envs.syntax.candidates import Enumerator
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Program
 
 CORRECT = (

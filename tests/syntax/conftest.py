@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from code_envs.syntax.candidates import Enumerator
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Program
 from code_envs.syntax.rewrite import Operator
 from code_envs.tasks.builtin_programs import _draft

@@ -13,7 +13,8 @@ import warnings
 import numpy as np
 import pytest
 
-from code_envs.syntax.candidates import CANDIDATE_WIDTH, NODE_KINDS, POSITION, Enumerator, round_robin
+from code_envs.syntax.candidates import CANDIDATE_WIDTH, NODE_KINDS, POSITION, round_robin
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.rewrite import Operator, Role
 from code_envs.syntax.tokens import VOCABULARY_SIZE, lex

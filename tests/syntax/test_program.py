@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from code_envs.syntax.candidates import Enumerator
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
 
 

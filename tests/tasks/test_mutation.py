@@ -7,7 +7,7 @@ import pytest
 
 from code_envs.errors import ConfigurationError
 from code_envs.execution.executor import Limits
-from code_envs.syntax.candidates import Enumerator
+from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Program
 from code_envs.tasks import builtin_programs
 from code_envs.tasks.mutation import compiles, mutants

@@ -1,0 +1,379 @@
+"""Enumeration of the candidate edits of a program, in a canonical order.
+
+An edit changes one statement; everything else is remembered. The enumerator of an episode keeps the
+rewrites of every expression and statement it has seen, so that a step pays for what changed only, and the
+arrays of a program are concatenations of remembered ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tree_sitter import Node as TreeSitterNode
+
+from code_envs.syntax.candidates import (
+    CANDIDATE_WIDTH,
+    NEW_TOKENS,
+    NO_SIZE_CHANGE,
+    NODE_KINDS,
+    OLD_TOKENS,
+    POSITION,
+    Batch,
+    CandidateSet,
+    Rows,
+    joined,
+)
+from code_envs.syntax.context import Context, function_name
+from code_envs.syntax.expressions import CoreExpressions
+from code_envs.syntax.languages import Grammar
+from code_envs.syntax.minimal import Key, canonical, minimal
+from code_envs.syntax.program import Program
+from code_envs.syntax.python_expressions import PythonExpressions
+from code_envs.syntax.rewrite import Rewrite, surroundings
+from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
+from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex
+from code_envs.syntax.tree import Node, lighten
+
+__all__ = ["Enumerator"]
+
+FREQUENT = 8
+"""A name that occurs so often in the starting program has the frequency 1."""
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A header, a statement or all of a compound one: token ids with byte offsets, and the rewrites inside it."""
+
+    tokens: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    batch: Batch
+
+
+class Enumerator:
+    """Enumerates the candidate edits of the programs of one episode.
+
+    Args:
+        start: The program the episode starts with; its names, constants and expressions are what
+            edits may draw on for the whole episode.
+    """
+
+    def __init__(self, start: Program) -> None:
+        self.context = Context(start)
+        self.ids = TokenIds()
+        self._python = start.language == "python"
+        self._frequency = Counter(_WORD.findall(start.text))
+        self._nodes: dict[tuple[Any, ...], Batch] = {}
+        self.sections: dict[tuple[Place, bytes, str], _Unit] = {}
+        self._units: dict[tuple[bytes, str, str], _Unit] = {}
+        self._places: dict[tuple[Place, str], Batch] = {}
+        self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[Batch, Batch]] = {}
+        self._lines: dict[tuple[Setting, str], frozenset[bytes]] = {}
+        self._changes: dict[str, _Change] = {}
+
+    def __call__(self, program: Program, window: tuple[int, int] | None = None) -> CandidateSet:
+        """The candidate edits of a program.
+
+        Args:
+            program: The program.
+            window: Only edits of statements that touch these bytes; all by default.
+        """
+        walk = _Walk(self, program.source, window or (0, len(program.source)), window is not None)
+        walk.block(program.tree.root_node, "", _Surroundings())
+        return CandidateSet(program.source, walk.batches, walk.tokens, walk.offsets)
+
+    def unit(self, text: bytes, node: TreeSitterNode, scope: str, skip: frozenset[str]) -> _Unit:
+        """Tokens and inner rewrites of a statement, remembered by its text."""
+        key = (text, node.type, scope)
+        found = self._units.get(key)
+        if found is None:
+            found = self._units[key] = self._new_unit(text, node, scope, skip)
+        return found
+
+    def _new_unit(self, text: bytes, node: TreeSitterNode, scope: str, skip: frozenset[str]) -> _Unit:
+        decoded = text.decode("utf-8", "replace")
+        lexed = lex(decoded)
+        offsets = [start for start, _ in lexed]
+        if len(decoded) != len(text):
+            offsets = [len(decoded[:start].encode()) for start in offsets]
+        tokens = np.array(self.ids.code(token for _, token in lexed), np.int32)
+        parts: list[tuple[int, Batch]] = []
+        if scope or not self._python:
+            root = lighten(node, skip)
+            parts = [(each.start, self._expression(each, scope)) for each in root.walk(self.context.grammar.opaque)]
+            parts = [(start, batch) for start, batch in parts if batch.texts]
+        return _Unit(tokens, np.array(offsets, np.int64), Batch.joined(parts, text))
+
+    def _expression(self, node: Node, scope: str) -> Batch:
+        """Rewrites that belong to one node, remembered by its text and what it is to its parents."""
+        key = (scope, node.type, node.text, *surroundings(node))
+        found = self._nodes.get(key)
+        if found is None:
+            maker = PythonExpressions if self._python else CoreExpressions
+            rewriter = maker(self.context, self.context.scope(scope))
+            rewriter.visit(node)
+            found = self._nodes[key] = self._batch(rewriter.found, node.text.encode(), node.start)
+        return found
+
+    def statement(self, place: Place, node: TreeSitterNode, scope: str) -> Batch:
+        """Rewrites of a statement as a whole, remembered by its place."""
+        key = (place, scope)
+        found = self._places.get(key)
+        if found is None:
+            if self._python:
+                rewrites = WholeStatements(place, node, self.context.scope(scope)).found
+            else:
+                rewrites = core_statements(place, self.context.grammar.empty) + swapped_arms(place, node)
+            found = self._places[key] = self._batch(rewrites, place.text + place.gap + place.next_text)
+        return found
+
+    def insertions(self, setting: Setting, scope: str, beside: tuple[bytes, bytes]) -> tuple[Batch, Batch]:
+        """New statements before and behind one, remembered by its setting.
+
+        What a statement says itself is not put behind it, nor what the statement before it says: the insertions
+        of that one, and its repetition, give the same programs.
+        """
+        lines = self._lines.get((setting, scope))
+        repeated = [text for text in beside if text in lines] if lines else []
+        key = (setting, scope, tuple(repeated))
+        found = self._settings.get(key)
+        if found is None:
+            made = Insertions(setting, self.context.scope(scope))
+            if lines is None:
+                self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made.after)
+                return self.insertions(setting, scope, beside)
+            after = [each for each in made.after if each.text.strip().encode() not in repeated]
+            found = self._settings[key] = (self._batch(made.before), self._batch(after))
+        return found
+
+    def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"", base: int = 0) -> Batch:
+        """Rewrites of a text that starts at byte `base`, without those that give the same result as an earlier one."""
+        found: dict[Key, tuple[Key, Rewrite, str, str]] = {}
+        for rewrite in rewrites:
+            edit, old, new = minimal(rewrite, base)
+            start, end, text = edit
+            if start == end and not text:
+                continue
+            key = canonical(edit, source)
+            if key not in found:
+                found[key] = (edit, rewrite, old, new)
+        kept = list(found.values())
+        return Batch(
+            np.array([edit[0] for edit, *_ in kept], np.int64),
+            np.array([edit[1] for edit, *_ in kept], np.int64),
+            [edit[2] for edit, *_ in kept],
+            list(found),
+            np.array([int(rewrite.operator) for _, rewrite, _, _ in kept], np.int32),
+            lambda: self._rows(kept),
+        )
+
+    def _rows(self, found: list[tuple[Key, Rewrite, str, str]]) -> Rows:
+        removed = [self._change(old).ids[:OLD_TOKENS] for _, _, old, _ in found]
+        inserted = [self._change(new) for _, _, _, new in found]
+        features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
+        features[:, :3] = [(rewrite.operator, _node_kind(rewrite.node), rewrite.role) for _, rewrite, _, _ in found]
+        features[:, POSITION + 1 : -NEW_TOKENS] = removed
+        features[:, -NEW_TOKENS:] = [change.ids for change in inserted]
+        static = np.zeros((len(found), 2), np.float32)
+        grown = np.array([len(text) - end + start for (start, end, text), *_ in found], np.float32)
+        static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
+        static[:, 1] = [change.frequency for change in inserted]
+        return features, static
+
+    def _change(self, text: str) -> _Change:
+        """What an agent sees of one side of a change, remembered."""
+        found = self._changes.get(text)
+        if found is None:
+            often = max([self._frequency[name] for name in _WORD.findall(text)], default=0)
+            found = _Change(self.ids.first(text, NEW_TOKENS), min(often / FREQUENT, 1.0))
+            self._changes[text] = found
+        return found
+
+
+class _Change(NamedTuple):
+    """The first token ids of one side of a change, padded, and how often its names occur, in [0, 1]."""
+
+    ids: list[int]
+    frequency: float
+
+
+class _Surroundings(NamedTuple):
+    """What a block knows of the blocks around it."""
+
+    in_function: bool = False
+    function_body: bool = False
+    in_loop: bool = False
+
+
+class _Walk:
+    """One pass over a program's statements that gathers remembered arrays."""
+
+    def __init__(self, enumerator: Enumerator, source: bytes, window: tuple[int, int], windowed: bool) -> None:
+        self.enumerator = enumerator
+        self.window = window
+        self.windowed = windowed
+        self.source = source
+        self.table = enumerator.context.grammar
+        self.python = self.table.name == "python"
+        self.skipped = self.table.blocks | CLAUSES
+        self.batches: list[tuple[int, Batch]] = []
+        self.tokens: list[NDArray[np.int32]] = []
+        self.offsets: list[NDArray[np.int64]] = []
+
+    def block(self, block: TreeSitterNode, scope: str, around: _Surroundings) -> None:
+        """Visit the statements of a block."""
+        statements = [each for each in block.named_children if each.type not in COMMENTS]
+        for number, node in enumerate(statements):
+            following = statements[number + 1] if number + 1 < len(statements) else None
+            if not around.in_function and block.parent is None:
+                scope = function_name(node, self.table)
+            previous = statements[number - 1] if number else None
+            self.statement(node, following, previous, scope, around)
+
+    def statement(
+        self,
+        node: TreeSitterNode,
+        following: TreeSitterNode | None,
+        previous: TreeSitterNode | None,
+        scope: str,
+        around: _Surroundings,
+    ) -> None:
+        """Visit one statement, or take what an equal one in an equal place gave before."""
+        start = node.start_byte
+        if node.end_byte < self.window[0] or start > self.window[1]:
+            return
+        if not around.in_function or node.type in CLAUSES:
+            self._part(node, scope, around)
+            self._structure(NEWLINE, node.end_byte)
+            return
+        place = self._place(node, following, previous is None, around)
+        earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
+        section = self._remembered(node, place, earlier, scope, around)
+        self.batches.append((start, section.batch))
+        self.tokens.append(section.tokens)
+        self.offsets.append(section.offsets + start)
+
+    def _remembered(
+        self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings
+    ) -> _Unit:
+        known = self.enumerator.sections
+        key = (place, earlier, scope)
+        if self.windowed or key not in known:
+            inside = _Walk(self.enumerator, self.source, self.window, self.windowed)
+            inside._gather(node, place, earlier, scope, around)
+            section = inside._section(node.start_byte)
+            if self.windowed:
+                return section
+            known[key] = section
+        return known[key]
+
+    def _gather(self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings) -> None:
+        """A statement's edits as a whole, its own expressions, then its blocks."""
+        start, end = node.start_byte, node.end_byte
+        self.batches.append((start, self.enumerator.statement(place, node, scope)))
+        if self.python:
+            before, after = self.enumerator.insertions(place.setting, scope, (place.text, earlier))
+            self.batches += [(start, before), (end, after)]
+        self._part(node, scope, around)
+        self._structure(NEWLINE, end)
+
+    def _section(self, start: int) -> _Unit:
+        """What was gathered, relative to a byte."""
+        batches = [(base - start, batch) for base, batch in self.batches if batch.texts]
+        return _Unit(joined(self.tokens, np.int32), joined(self.offsets, np.int64) - start, Batch.beside(batches))
+
+    def _part(self, node: TreeSitterNode, scope: str, around: _Surroundings) -> None:
+        """A statement or a clause of one: its header, then its blocks and clauses."""
+        opened = node if self.python or node.type in self.table.compound else _function_of(node, self.table)
+        children = opened.children if opened.type in self.table.compound or opened.type in OPENED else []
+        inner = [child for child in children if child.type in self.skipped or child.type in self.table.compound]
+        if inner and not self.python:  # the condition of `do {...} while (condition)` stands behind its block
+            behind = [child for child in children if child.is_named and child.start_byte > inner[0].start_byte]
+            inner = [child for child in children if child in inner or (child in behind and child.type not in COMMENTS)]
+        start = node.start_byte
+        text = self.source[start : inner[0].start_byte if inner else node.end_byte].rstrip()
+        touched = start <= self.window[1] and start + len(text) >= self.window[0]
+        if touched and not _docstring(node):
+            unit = self.enumerator.unit(text, node, scope, self._skip(inner))
+            self.tokens.append(unit.tokens)
+            self.offsets.append(unit.offsets + start)
+            self.batches.append((start, unit.batch))
+        if opened.type in self.table.functions:
+            around = _Surroundings(True, True, False)
+        elif node.type in self.table.loops:
+            around = _Surroundings(around.in_function, False, True)
+        elif inner:
+            around = around._replace(function_body=False)
+        for child in inner:
+            if child.type in self.table.blocks:
+                self._structure(INDENT, child.start_byte)
+                self.block(child, scope, around)
+                self._structure(DEDENT, child.end_byte)
+            elif child.type in self.table.compound:
+                self.statement(child, None, None, scope, around)
+            else:
+                self._part(child, scope, around)
+
+    def _skip(self, inner: list[TreeSitterNode]) -> frozenset[str]:
+        return self.skipped | {child.type for child in inner} if inner else frozenset()
+
+    def _structure(self, token: int, offset: int) -> None:
+        self.tokens.append(_STRUCTURE[token])
+        self.offsets.append(np.array([offset], np.int64))
+
+    def _place(
+        self, node: TreeSitterNode, following: TreeSitterNode | None, first: bool, around: _Surroundings
+    ) -> Place:
+        source, start, end = self.source, node.start_byte, node.end_byte
+        line = source.rfind(b"\n", 0, start) + 1
+        indent = source[line:start].decode("utf-8", "replace")
+        stop = source.find(b"\n", end)
+        rest = source[end : stop if stop >= 0 else len(source)].strip()
+        inline = bool(indent.strip()) or (bool(rest) and not rest.startswith((b"#", b"//")))
+        text = source[start:end]
+        if following is None:
+            return Place(Setting(node.type, "", indent, inline, first, True, *around), text, b"", b"")
+        gap, next_text = source[end : following.start_byte], source[following.start_byte : following.end_byte]
+        return Place(Setting(node.type, following.type, indent, inline, first, False, *around), text, gap, next_text)
+
+
+CLAUSES = frozenset(
+    {
+        "elif_clause",
+        "else_clause",
+        "except_clause",
+        "except_group_clause",
+        "finally_clause",
+        "catch_clause",
+        "case_clause",
+    }
+)
+OPENED = CLAUSES | {"arrow_function", "function_expression"}
+COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
+_STRUCTURE = {token: np.array([token], np.int32) for token in (NEWLINE, INDENT, DEDENT)}
+
+
+def _function_of(node: TreeSitterNode, table: Grammar) -> TreeSitterNode:
+    """The function that a declaration such as `const f = (a) => {...}` gives a name to, or else the node itself."""
+    if node.type in ("lexical_declaration", "variable_declaration") and node.named_child_count == 1:
+        value = node.named_children[0].child_by_field_name("value")
+        if value is not None and value.type in table.functions:
+            return value
+    return node
+
+
+def _docstring(node: TreeSitterNode) -> bool:
+    return node.type == "expression_statement" and node.child_count == 1 and node.children[0].type == "string"
+
+
+@functools.cache
+def _node_kind(name: str) -> int:
+    return zlib.crc32(name.encode()) % (NODE_KINDS - 1) + 1

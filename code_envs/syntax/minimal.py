@@ -1,0 +1,78 @@
+"""The smallest form of a rewrite, and when two edits of a text are the same."""
+
+from __future__ import annotations
+
+from code_envs.syntax.rewrite import Rewrite
+
+__all__ = ["Key", "canonical", "leftmost", "minimal"]
+
+Key = tuple[int, int, bytes]
+"""First byte, byte behind the last (or length) of the replaced range, and the replacement."""
+
+_SIGNS = frozenset("<>=!*/+-&|^")
+
+
+def minimal(rewrite: Rewrite, base: int) -> tuple[Key, str, str]:
+    """The smallest range of whole words and operators that makes the same change; the text there before and after."""
+    old, new = rewrite.old, rewrite.text
+    start, end = rewrite.start - base, rewrite.end - base
+    if old == new:
+        return (start, start, b""), "", ""
+    if not old or ("\n" in old and "\n" in new):  # comparing moved blocks letter by letter cost most of a step
+        return (start, end, new.encode()), old, new
+    head, tail = _common(old, new)
+    while head and (_splits(old, head) or _splits(new, head)):
+        head -= 1
+    while tail and (_splits(old, len(old) - tail) or _splits(new, len(new) - tail)):
+        tail -= 1
+    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
+    start += head if old.isascii() else len(old[:head].encode())
+    end -= tail if old.isascii() else len(old[len(old) - tail :].encode())
+    return (start, end, after.encode()), before, after
+
+
+def canonical(edit: Key, source: bytes) -> Key:
+    """The same for two edits of a text exactly if they give the same result; moved blocks are not compared."""
+    start, end, text = edit
+    if start != end and text:
+        return start, end - start, text
+    return leftmost((start, end - start, text), source)
+
+
+def leftmost(key: Key, source: bytes) -> Key:
+    """The leftmost place where a pure insertion or deletion gives the same result."""
+    start, length, text = key
+    if length and text:
+        return key
+    moved = text or source[start : start + length]
+    while start and moved and source[start - 1] == moved[-1]:
+        moved = moved[-1:] + moved[:-1]
+        start -= 1
+    return start, length, moved if text else b""
+
+
+def _splits(text: str, cut: int) -> bool:
+    """Whether a cut goes through a word or an operator."""
+    if not 0 < cut < len(text):
+        return False
+    left, right = text[cut - 1], text[cut]
+    if left in _SIGNS:
+        return right in _SIGNS
+    return (left.isalnum() or left == "_") and (right.isalnum() or right == "_")
+
+
+def _common(old: str, new: str) -> tuple[int, int]:
+    """Lengths of the common head and of the common tail behind it."""
+    if new.startswith(old):
+        return len(old), 0
+    if new.endswith(old):
+        return 0, len(old)
+    limit = min(len(old), len(new))
+    head = 0
+    while head < limit and old[head] == new[head]:
+        head += 1
+    tail = 0
+    limit -= head
+    while tail < limit and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return head, tail
