@@ -25,7 +25,6 @@ from code_envs.syntax.candidates import (
     NO_SIZE_CHANGE,
     NODE_KINDS,
     OLD_TOKENS,
-    POSITION,
     Batch,
     CandidateSet,
     Rows,
@@ -176,17 +175,18 @@ class Enumerator:
         )
 
     def _rows(self, found: list[tuple[Key, Rewrite, str, str]]) -> Rows:
-        removed = [self._change(old).ids[:OLD_TOKENS] for _, _, old, _ in found]
-        inserted = [self._change(new) for _, _, _, new in found]
-        features = np.zeros((len(found), CANDIDATE_WIDTH), np.int32)
-        features[:, :3] = [(rewrite.operator, _node_kind(rewrite.node), rewrite.role) for _, rewrite, _, _ in found]
-        features[:, POSITION + 1 : -NEW_TOKENS] = removed
-        features[:, -NEW_TOKENS:] = [change.ids for change in inserted]
-        static = np.zeros((len(found), 2), np.float32)
-        grown = np.array([len(text) - end + start for (start, end, text), *_ in found], np.float32)
-        static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
-        static[:, 1] = [change.frequency for change in inserted]
-        return features, static
+        change = self._change
+        features, static = [], []
+        for (start, end, text), rewrite, old, new in found:
+            inserted = change(new)
+            kind = _node_kind(rewrite.node)
+            features.append((rewrite.operator, kind, rewrite.role, 0, *change(old).ids[:OLD_TOKENS], *inserted.ids))
+            grown = len(text) - end + start
+            static.append((NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (abs(grown) + 10), inserted.frequency))
+        return (
+            np.array(features, np.int32).reshape(-1, CANDIDATE_WIDTH),
+            np.array(static, np.float32).reshape(-1, 2),
+        )
 
     def _change(self, text: str) -> _Change:
         """What an agent sees of one side of a change, remembered."""
