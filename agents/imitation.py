@@ -152,6 +152,7 @@ class Imitation:
         assert isinstance(env.observation_space, gymnasium.spaces.Dict)
         self.buffer = DemonstrationBuffer(env.observation_space, self.config.buffer_size)
         self.solved: list[float] = []
+        self.led = np.zeros(env.num_envs, np.bool_)
         self.optimizer = torch.optim.AdamW(policy.parameters(), lr=self.config.learning_rate, weight_decay=1e-4)
 
     def learn(self, progress: Callable[[dict[str, float]], float]) -> None:
@@ -159,8 +160,8 @@ class Imitation:
 
         Args:
             progress: Called after each round with `round`, `loss`, `accuracy` (of the labels), `demonstrations` and
-                `success` (share of the last 200 finished episodes with `info["is_success"]`); returns the share of
-                the training that is done, which sets the learning rate; 1 ends it.
+                `success` (share with `info["is_success"]` of the last 200 episodes that the policy played alone);
+                returns the share of the training that is done, which sets the learning rate; 1 ends it.
 
         Raises:
             ValueError: If the environment reports no `expert_action`.
@@ -200,7 +201,11 @@ class Imitation:
         actions, _ = self.policy.predict(observations, deterministic=False)
         led = (self.rng.random(len(labels)) < config.expert_share) & (np.array(labels) != UNKNOWN)
         observations, _, dones, infos = self.env.step(np.where(led, labels, actions))
-        self.solved += [float(info["is_success"]) for info in infos if "is_success" in info]
+        self.led |= led
+        for number, info in enumerate(infos):
+            if dones[number] and not self.led[number] and "is_success" in info:
+                self.solved.append(float(info["is_success"]))
+        self.led &= ~np.asarray(dones, np.bool_)
         del self.solved[: -self.RECENT]
         infos = [self.env.reset_infos[number] if done else infos[number] for number, done in enumerate(dones)]
         return observations, [_label(info) for info in infos]

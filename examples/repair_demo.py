@@ -85,7 +85,7 @@ def main() -> None:
         FusionPolicy, env, n_steps=32, batch_size=128, n_epochs=2, learning_rate=5e-5, gamma=0.98, clip_range=0.1,
         ent_coef=0.0, target_kl=0.01, seed=settings.seed, device="cpu",
     )  # fmt: skip
-    untrained = rollout(model.policy, test, executor, 10, settings.timeout_s)
+    untrained = rollout(model.policy, test, executor, 50, settings.timeout_s)
     curve = imitate(model, env, settings)
     curve += reinforce(model, settings)
     model.save(out / "policy.zip")
@@ -191,17 +191,15 @@ def reinforce(model: PPO, settings: Settings) -> list[dict[str, float]]:
 
 
 def draw_curve(curve: list[dict[str, float]], path: Path) -> None:
-    """Success of training episodes over time."""
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for phase, name in ((0.0, "imitation"), (1.0, "PPO")):
+    """What each phase of the training improves, over time."""
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+    names = (("imitation", "accuracy", "expert's edit chosen among about 130"), ("PPO", "success", "episodes repaired"))
+    for phase, (axes, (title, key, label)) in enumerate(zip(panels, names, strict=True)):
         rows = [row for row in curve if row["phase"] == phase]
-        axes.plot([row["minutes"] for row in rows], [row["success"] for row in rows], label=name)
-    axes.set(
-        xlabel="minutes", ylabel="repaired within 32 executions", ylim=(0, 1), title="CodeRepair-v0, training tasks"
-    )
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+        axes.plot([row["minutes"] for row in rows], [row[key] for row in rows], marker=".")
+        axes.set(title=f"{title}, training tasks", xlabel="minutes", ylabel=label, ylim=(0, 1))
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
