@@ -104,7 +104,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
     | `text` | (text_tokens,) | int32 | [0, V) | description, then the first failing test |
     | `feedback` | (12,) | float32 | [0, 1] | shares of calls: passing, raising, wrong, over the step limit, not run; does not load; budget used; last change; best and first share; depth; last action was undo |
     | `candidates` | (max_candidates, 12) | int32 | [0, V) | operator, node kind, role, token position, 3 old tokens, 5 new tokens |
-    | `candidate_scores` | (max_candidates, 8) | float32 | [0, 1] | Ochiai value of the line, is it the highest, its rank, share of failing tests running it; size change; nearness of new names; tries on this line, best gain among them |
+    | `candidate_scores` | (max_candidates, 8) | float32 | [0, 1] | Ochiai value of the line, is it the highest, its rank, share of failing tests running it; size change; how often the new names occur; tries on this line, best gain among them |
     | `action_mask` | (max_candidates,) | int8 | {0, 1} | 1 = valid; also `action_masks()` |
 
     V is `code_envs.syntax.tokens.VOCABULARY_SIZE`. Names are numbered by first appearance in the episode.

@@ -18,9 +18,9 @@ NODE_KINDS = 128
 """Node kinds are hashed into [1, NODE_KINDS)."""
 OLD_TOKENS, NEW_TOKENS = 3, 5
 POSITION = 3
-"""Column of the token position in `CandidateSet.features`."""
+"""Column of the token position in what `CandidateSet.rows` gives."""
 CANDIDATE_WIDTH = 4 + OLD_TOKENS + NEW_TOKENS
-"""Columns of `CandidateSet.features`: operator, node kind, role, token position, old and new tokens."""
+"""Columns of what `CandidateSet.rows` gives: operator, node kind, role, token position, old and new tokens."""
 NO_SIZE_CHANGE = 0.5
 
 
