@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import math
 from decimal import Decimal
@@ -88,14 +89,12 @@ JSON = st.recursive(
 @settings(max_examples=500, deadline=None)
 @given(VALUES, JSON, st.sampled_from(values.RELATIONS))
 def test_hostile_json_never_raises(expected, received, relation):
-    """Malformed JSON gives an answer, never an exception."""
+    """Malformed JSON is compared without an exception, and decoded or refused with a ValueError."""
     if relation == "is":
         expected = None
     assert values.matches(expected, received, relation, 0.5) in (True, False)
-    try:
+    with contextlib.suppress(ValueError):  # the one exception that decoding may raise
         values.decode(received)
-    except ValueError:
-        assert True
 
 
 def test_nan_equals_nothing():
