@@ -176,7 +176,7 @@ def rollout(
             pending = [executor.submit(job) if job is not None else None for job in jobs]
             following = []
             for (env, _), each in zip(running, pending, strict=True):
-                observation, _, terminated, truncated, info = env.finish(None if each is None else each.result())
+                observation, _, terminated, truncated, info = env.settle(None if each is None else each.result())
                 if not (terminated or truncated):
                     following.append((env, observation))
                     continue

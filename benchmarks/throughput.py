@@ -52,13 +52,15 @@ def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> 
         outcome = None if job is None else executor.run(job)
         executions += outcome is not None
         third = time.process_time()
-        observation, _, terminated, truncated, _ = env.finish(outcome)
+        result = env.finish(outcome)
         last = time.process_time()
-        if outcome is not None and not (terminated or truncated):
-            rows.append((third - second + outcome.cpu_s, second - first + last - third))
-        if terminated or truncated:
+        if isinstance(result, Job):  # the episode is over
             observation, _ = env.reset()
-            executions += 2  # the last program on the held-out tests, the next one on its reward tests
+            executions += 1
+            continue
+        observation = result[0]
+        if outcome is not None:
+            rows.append((third - second + outcome.cpu_s, second - first + last - third))
     costs = 1000 * np.array(rows)
     runner = 1000 * (_runners_cpu_s() - before) / executions
     costs[:, 0] += runner

@@ -1,14 +1,16 @@
 """Many episodes in one process, their executions overlapped on the executor's pool.
 
 A step begins every environment, hands all executions to the pool, and finishes the environments in
-order while later executions still run.
+order while later executions still run. What follows an execution, the held-out tests at the end of an
+episode and the start of the next one, is handed to the pool at once as well.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -84,29 +86,54 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         ]
         started = [env.finish_reset(each.result()) for env, each in zip(self.envs, pending, strict=True)]
         self._ended[:] = False
-        return self._batch([observation for observation, _ in started]), self._infos([info for _, info in started])
+        infos = self._infos({number: info for number, (_, info) in enumerate(started)})
+        return self._batch([observation for observation, _ in started]), infos
 
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Step every episode; finished ones start anew as `autoreset_mode` says."""
-        resets = self._ended.copy() if self._mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, np.bool_)
-        pending = [
-            self._submit(env.begin_reset() if reset else env.begin(action))
-            for env, reset, action in zip(self.envs, resets, actions, strict=True)
-        ]
-        steps = [
-            self._finish(env, each, bool(reset)) for env, each, reset in zip(self.envs, pending, resets, strict=True)
-        ]
+        resets = self._ended.tolist() if self._mode is AutoresetMode.NEXT_STEP else [False] * self.num_envs
+        waiting = deque(
+            _Waiting(number, reset, self._submit(env.begin_reset() if reset else env.begin(action)))
+            for number, (env, reset, action) in enumerate(zip(self.envs, resets, actions, strict=True))
+        )
+        steps: dict[int, Transition] = {}
+        started: dict[int, Transition] = {}
+        while waiting:
+            number, reset, pending = waiting.popleft()
+            if waiting:
+                waiting[-1].pending.done()  # lets the executor feed its workers while this process is busy
+            result = self._finish(self.envs[number], pending, reset)
+            if isinstance(result, Job):
+                waiting.append(_Waiting(number, False, self._submit(result)))
+            elif number in steps:
+                started[number] = result
+            else:
+                steps[number] = result
+                if self._mode is AutoresetMode.SAME_STEP and (result[2] or result[3]):
+                    waiting.append(_Waiting(number, True, self._submit(self.envs[number].begin_reset())))
+        return self._results([steps[number] for number in range(self.num_envs)], started)
+
+    def _results(
+        self, steps: list[Transition], started: dict[int, Transition]
+    ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Transitions as arrays; `started` holds the episodes that followed finished ones within this step."""
         terminated = np.array([step[2] for step in steps], np.bool_)
         truncated = np.array([step[3] for step in steps], np.bool_)
         rewards = np.array([step[1] for step in steps], np.float64)
         self._ended = terminated | truncated
-        observations = [step[0] for step in steps]
-        infos = self._infos([step[4] for step in steps])
-        if self._mode is AutoresetMode.SAME_STEP and self._ended.any():
-            self._reset_ended(observations, infos, [step[4] for step in steps])
-        return self._batch(observations), rewards, terminated, truncated, infos
+        infos: dict[str, Any] = {}
+        if started:
+            ended = sorted(started)
+            infos["final_obs"] = np.full(self.num_envs, None, object)
+            for number in ended:
+                infos["final_obs"][number] = steps[number][0]
+            infos["final_info"] = self._infos({number: steps[number][4] for number in ended})
+            infos["_final_obs"] = infos["_final_info"] = self._ended.copy()
+        current = [started.get(number, step) for number, step in enumerate(steps)]
+        infos |= self._infos({number: each[4] for number, each in enumerate(current)})
+        return self._batch([each[0] for each in current]), rewards, terminated, truncated, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions of every episode, (num_envs, A) bool."""
@@ -124,7 +151,7 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     def _submit(self, job: Job | None) -> Pending:
         return _NOTHING if job is None else self.executor.submit(job)
 
-    def _finish(self, env: CodeEnv[Any], pending: Pending, reset: bool) -> Transition:
+    def _finish(self, env: CodeEnv[Any], pending: Pending, reset: bool) -> Transition | Job:
         if reset:
             observation, info = env.finish_reset(pending.result())
             return observation, 0.0, False, False, info
@@ -136,27 +163,9 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             return env.abandon(error)
         return env.finish(outcome)
 
-    def _reset_ended(self, observations: list[Observation], infos: dict[str, Any], final: list[dict[str, Any]]) -> None:
-        ended = [int(number) for number in np.flatnonzero(self._ended)]
-        pending = [self._submit(self.envs[number].begin_reset()) for number in ended]
-        infos.clear()
-        infos["final_obs"] = np.full(self.num_envs, None, object)
+    def _infos(self, each: dict[int, dict[str, Any]]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for number in ended:
-            merged = self._add_info(merged, final[number], number)
-            infos["final_obs"][number] = observations[number]
-        infos["final_info"] = merged
-        infos["_final_obs"] = infos["_final_info"] = self._ended.copy()
-        started = dict(zip(ended, pending, strict=True))
-        for number, env in enumerate(self.envs):
-            info = final[number]
-            if number in started:
-                observations[number], info = env.finish_reset(started[number].result())
-            infos.update(self._add_info(infos, info, number))
-
-    def _infos(self, each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        for number, info in enumerate(each):
+        for number, info in each.items():
             merged = self._add_info(merged, info, number)
         return merged
 
@@ -164,6 +173,14 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         empty: Any = create_empty_array(self.single_observation_space, n=self.num_envs, fn=np.zeros)
         batch: Any = concatenate(self.single_observation_space, observations, empty)
         return batch
+
+
+class _Waiting(NamedTuple):
+    """An environment whose execution is under way; `reset` says whether it starts an episode."""
+
+    number: int
+    reset: bool
+    pending: Pending
 
 
 class _Nothing:

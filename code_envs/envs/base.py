@@ -1,8 +1,8 @@
 """The episode loop that every environment shares.
 
-An environment splits its step in two, so that one process can step many environments and overlap
-their executions: `begin` applies the action and says what must be executed, `finish` turns the
-outcome into the transition. `step` is one after the other.
+An environment splits its step, so that one process can step many environments and overlap their
+executions: `begin` applies the action and says what must be executed, `finish` turns the outcome into
+the transition, or says what must be executed as well. `step` is one after the other.
 """
 
 from __future__ import annotations
@@ -87,12 +87,23 @@ class CodeEnv(gymnasium.Env[Observation, np.int64], Generic[State]):
         """
         job = self.begin(action)
         if job is None:
-            return self.finish(None)
+            return self.settle(None)
         try:
             outcome = self.executor.run(job)
         except ExecutorError as error:
             return self.abandon(error)
-        return self.finish(outcome)
+        return self.settle(outcome)
+
+    def settle(self, outcome: Outcome | None) -> Transition:
+        """`finish`, executing at once what it asks for."""
+        result = self.finish(outcome)
+        while isinstance(result, Job):
+            try:
+                outcome = self.executor.run(result)
+            except ExecutorError as error:
+                return self.abandon(error)
+            result = self.finish(outcome)
+        return result
 
     def begin_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Job:
         """First half of `reset`: choose the task; returns what must be executed."""
@@ -120,9 +131,9 @@ class CodeEnv(gymnasium.Env[Observation, np.int64], Generic[State]):
         """First half of `step`: apply the action; returns what must be executed, or None."""
 
     @abstractmethod
-    def finish(self, outcome: Outcome | None) -> Transition:
-        """Second half of `step`."""
+    def finish(self, outcome: Outcome | None) -> Transition | Job:
+        """Second half of `step`; a job must be executed too, and its outcome handed to another call."""
 
     @abstractmethod
     def abandon(self, error: ExecutorError) -> Transition:
-        """End the episode because the sandbox failed: `truncated`, reward 0, the error in `info`."""
+        """End the episode because the sandbox failed: `truncated`, the error in `info`."""

@@ -69,6 +69,8 @@ class _Episode:
     pending: Program | None = None
     reward: float = 0.0
     over: bool = False
+    ending: tuple[bool, dict[str, Any]] | None = None
+    """Whether the episode terminated, and its last `info`, while the held-out tests run."""
 
 
 @final
@@ -218,7 +220,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
     def _start(self, task: Task) -> Job:
         assert task.start is not None  # checked for every task in __init__
         program = Program(task.start.encode(), task.language)
-        episode = _Episode(task, task.limits(self.limits), Enumerator(program), pending=program)
+        episode = _Episode(task, task.limits(self.limits), Enumerator.of(program), pending=program)
         self.state = episode
         return task.reward_tests.job(program.source, episode.limits, trace=True)
 
@@ -254,9 +256,12 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             return None
         return episode.task.reward_tests.job(program.source, episode.limits, trace=True)
 
-    def finish(self, outcome: Outcome | None) -> Transition:
-        """Second half of `step`."""
+    def finish(self, outcome: Outcome | None) -> Transition | Job:
+        """Second half of `step`; at the end of an episode, the job that runs the held-out tests comes first."""
         episode = self._running()
+        if episode.ending is not None:
+            assert outcome is not None
+            return self._end(episode, outcome)
         before = episode.path[-1]
         try:
             events = self._advance(episode, outcome)
@@ -276,7 +281,13 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         cost = COST if episode.last >= FIRST_EDIT or episode.last < 0 else 0.0
         vector = np.array([episode.change, float(solved and episode.last != SUBMIT), -cost], np.float32)
         terminated = solved or episode.last == SUBMIT
-        return self._transition(episode, vector, terminated, spent and not terminated, events)
+        episode.reward = float(vector.sum())
+        info = self._info(episode, frozenset(events), vector)
+        if not (terminated or spent):
+            return self._observation(episode), episode.reward, False, False, info
+        episode.over = True
+        episode.ending = terminated, info
+        return episode.task.held_out_tests.job(now.program.source, episode.limits)
 
     def _advance(self, episode: _Episode, outcome: Outcome | None) -> set[str]:
         """Move to the next version; returns what the agent did."""
@@ -299,36 +310,38 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         episode.path.append(version)
         return {"edited"}
 
-    def _transition(
-        self, episode: _Episode, vector: NDArray[np.float32], terminated: bool, truncated: bool, events: set[str]
-    ) -> Transition:
-        episode.reward = float(vector.sum())
-        info = self._info(episode, frozenset(events), vector)
-        if terminated or truncated:
-            episode.over = True
-            try:
-                info |= self._held_out(episode)
-            except ExecutorError as error:
-                terminated, truncated = False, True
-                info["executor_error"] = str(error)
-        return self._observation(episode), episode.reward, terminated, truncated, info
-
-    def _held_out(self, episode: _Episode) -> dict[str, Any]:
-        version = episode.path[-1]
-        verdict = episode.task.held_out_tests.run(version.program.source, self.executor, episode.limits)
-        return {"held_out": verdict.share, "is_success": version.verdict.all_passed and verdict.all_passed}
+    def _end(self, episode: _Episode, outcome: Outcome) -> Transition:
+        """The last transition, with the verdict of the held-out tests."""
+        assert episode.ending is not None
+        try:
+            verdict = episode.task.held_out_tests.grade(outcome, self.executor)
+        except ExecutorError as error:
+            return self.abandon(error)
+        terminated, info = episode.ending
+        info["held_out"] = verdict.share
+        info["is_success"] = episode.path[-1].verdict.all_passed and verdict.all_passed
+        episode.ending = None
+        return self._observation(episode), episode.reward, terminated, not terminated, info
 
     def abandon(self, error: ExecutorError) -> Transition:
-        """End the episode because the sandbox failed: `truncated`, reward 0, the error in `info`."""
+        """End the episode because the sandbox failed: `truncated`, the error in `info`.
+
+        The reward is 0 where the program could not be executed, and what it was where only the held-out tests
+        could not.
+        """
         episode = self._running()
+        failure = {"executor_error": str(error)}
+        if episode.ending is not None:
+            _, info = episode.ending
+            episode.ending = None
+            return self._observation(episode), episode.reward, False, True, info | failure
         if episode.pending is not None:
             episode.pending = None
             episode.edits.pop()
         episode.over = True
         episode.reward = 0.0
-        vector = np.zeros(3, np.float32)
-        info = self._info(episode, frozenset(), vector) | {"executor_error": str(error)}
-        return self._observation(episode), 0.0, False, True, info
+        info = self._info(episode, frozenset(), np.zeros(3, np.float32))
+        return self._observation(episode), 0.0, False, True, info | failure
 
     def _running(self) -> _Episode:
         if self.state is None:
@@ -373,8 +386,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         end = FIRST_EDIT + len(kept)
         rows = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
         rows[SUBMIT, 0], rows[UNDO, 0] = Operator.SUBMIT, Operator.UNDO
-        features, static = candidates.rows()
-        rows[FIRST_EDIT:end] = features[kept]
+        rows[FIRST_EDIT:end], static = candidates.rows(kept)
         code = np.zeros(self._code_tokens, np.int32)
         tokens = candidates.tokens[: self._code_tokens]
         code[: len(tokens)] = tokens
@@ -383,7 +395,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             "text": self._text(episode, version),
             "feedback": self._feedback(episode, version),
             "candidates": rows,
-            "candidate_scores": self._scores(version, static[kept]),
+            "candidate_scores": self._scores(version, static),
             "action_mask": self.action_masks().astype(np.int8),
         }
 
@@ -497,9 +509,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
 
 def find_edit(candidates: CandidateSet, source: bytes, target: bytes, kept: NDArray[np.int64]) -> int:
     """Position in `kept` of the candidate that turns `source` into `target`, or -1."""
-    lengths = np.array([len(text) for text in candidates.texts], np.int64)
-    result = len(source) - (candidates.ends - candidates.starts) + lengths
-    for position in np.flatnonzero(result[kept] == len(target)):
+    for position in np.flatnonzero(candidates.lengths()[kept] == len(target) - len(source)):
         start, end, text = candidates.edit(int(kept[position]))
         if source[:start] + text + source[end:] == target:
             return int(position)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,128 +20,50 @@ POSITION = 3
 CANDIDATE_WIDTH = 4 + OLD_TOKENS + NEW_TOKENS
 """Columns of what `CandidateSet.rows` gives: operator, node kind, role, token position, old and new tokens."""
 NO_SIZE_CHANGE = 0.5
+FREQUENT = 8
+"""A name that occurs so often in the starting program has the frequency 1."""
 
-
-class CandidateSet:
-    """Every candidate edit of one program, in canonical order, with the program's tokens.
-
-    Attributes:
-        starts: First replaced byte, (N,) int64.
-        ends: Byte behind the last replaced one, (N,) int64.
-        texts: Replacements, N of them.
-        operators: `code_envs.syntax.rewrite.Operator` of each, (N,) int32.
-        lines: Line of the edit, 1-based, (N,) int64.
-        tokens: Token ids of the program, (L,) int32.
-    """
-
-    __slots__ = ("_offsets", "_rows", "ends", "lines", "operators", "starts", "texts", "tokens")
-
-    def __init__(
-        self,
-        source: bytes,
-        batches: list[tuple[int, Batch]],
-        tokens: list[NDArray[np.int32]],
-        offsets: list[NDArray[np.int64]],
-    ) -> None:
-        every = Batch.beside([(base, batch) for base, batch in batches if batch.texts])
-        self.starts, self.ends, self.texts, self.operators = every.starts, every.ends, every.texts, every.operators
-        breaks = np.flatnonzero(np.frombuffer(source, np.uint8) == ord("\n"))
-        self.lines = np.searchsorted(breaks, self.starts, "left") + 1
-        self.tokens = joined(tokens, np.int32)
-        self._offsets = joined(offsets, np.int64)
-        self._rows = every.rows
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def edit(self, number: int) -> Edit:
-        """One candidate as an edit."""
-        return Edit(int(self.starts[number]), int(self.ends[number]), self.texts[number])
-
-    def rows(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """What an agent sees of each candidate.
-
-        Returns:
-            Operator, node kind, role, token position, old tokens, new tokens, (N, CANDIDATE_WIDTH) int32; size
-            change and nearness of the new names, each in [0, 1], (N, 2) float32.
-        """
-        features, static = self._rows()
-        features = features.copy()  # equal statements share their rows, not their positions
-        features[:, POSITION] = np.maximum(np.searchsorted(self._offsets, self.starts, "right") - 1, 0)
-        return features, static
-
-
-def joined(arrays: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
-    """Arrays one after the other; an empty one of the type where there is none."""
-    return np.concatenate(arrays) if arrays else np.zeros(0, dtype)
-
-
-def _stacked(arrays: list[NDArray[Any]], width: int) -> NDArray[Any]:
-    return np.concatenate(arrays) if arrays else np.zeros((0, width), np.int32)
-
-
-Rows = tuple[NDArray[np.int32], NDArray[np.float32]]
+START, END, LENGTH, OPERATOR, KIND, ROLE, OFTEN, NEW = range(8)
+COLUMNS = NEW + NEW_TOKENS
+"""Columns of a batch: replaced bytes, length of the replacement, what it is, how often its names occur, its tokens."""
 
 
 class Batch:
-    """Rewrites of one text; offsets are relative to its first byte, features are made on first use.
+    """Edits of one text; bytes count from its first.
 
-    `keys` are equal for two edits of the text exactly if they give the same result.
+    Attributes:
+        table: One row per edit, (N, COLUMNS) int32.
+        texts: Replacements, N of them.
+        keys: Equal for two edits of the text exactly if they give the same result; kept for single nodes only.
     """
 
-    __slots__ = ("_make", "_rows", "ends", "keys", "operators", "starts", "texts")
+    __slots__ = ("keys", "table", "texts")
 
-    def __init__(
-        self,
-        starts: NDArray[np.int64],
-        ends: NDArray[np.int64],
-        texts: list[bytes],
-        keys: list[Key],
-        operators: NDArray[np.int32],
-        make: Callable[[], Rows],
-    ) -> None:
-        self.starts = starts
-        self.ends = ends
+    def __init__(self, table: NDArray[np.int32], texts: list[bytes], keys: list[Key] | None = None) -> None:
+        self.table = table
         self.texts = texts
         self.keys = keys
-        self.operators = operators
-        self._make: Callable[[], Rows] | None = make
-        self._rows: Rows | None = None
-
-    def rows(self) -> Rows:
-        """Features (N, C) int32 and static scores (N, 2) float32."""
-        if self._rows is None:
-            assert self._make is not None
-            self._rows = self._make()
-            self._make = None  # it holds the rewrites themselves: thousands of objects for the garbage collector
-        return self._rows
 
     @classmethod
     def beside(cls, parts: list[tuple[int, Batch]]) -> Batch:
-        """The rewrites of several texts, in order."""
-        sizes = [len(batch.texts) for _, batch in parts]
-        base = np.repeat(np.array([offset for offset, _ in parts], np.int64), sizes)
-
-        def rows() -> Rows:
-            made = [batch.rows() for _, batch in parts]
-            features = _stacked([features for features, _ in made], CANDIDATE_WIDTH)
-            return features, _stacked([static for _, static in made], 2)
-
-        return cls(
-            joined([batch.starts for _, batch in parts], np.int64) + base,
-            joined([batch.ends for _, batch in parts], np.int64) + base,
-            [text for _, batch in parts for text in batch.texts],
-            [],
-            joined([batch.operators for _, batch in parts], np.int32),
-            rows,
-        )
+        """The edits of several texts, in order."""
+        if not parts:
+            return cls(np.zeros((0, COLUMNS), np.int32), [])
+        table = np.concatenate([batch.table for _, batch in parts])
+        base = np.array([offset for offset, _ in parts], np.int32)
+        table[:, : END + 1] += base.repeat([len(batch.texts) for _, batch in parts])[:, None]
+        texts: list[bytes] = []
+        for _, batch in parts:
+            texts += batch.texts
+        return cls(table, texts)
 
     @classmethod
     def joined(cls, parts: list[tuple[int, Batch]], source: bytes) -> Batch:
-        """The rewrites of the parts of a text, without those that give the same result as an earlier one."""
+        """The edits of the nodes of a text, without those that give the same result as an earlier one."""
         seen: set[Key] = set()
         keep: list[bool] = []
         for offset, batch in parts:
+            assert batch.keys is not None
             for start, length, text in batch.keys:
                 key = (start + offset, length, text)
                 if not (length and text):
@@ -153,14 +73,93 @@ class Batch:
         every = cls.beside(parts)
         if all(keep):
             return every
-        kept = np.array(keep, np.bool_)
+        return cls(every.table[np.array(keep, np.bool_)], list(itertools.compress(every.texts, keep)))
 
-        def rows() -> Rows:
-            features, static = every.rows()
-            return features[kept], static[kept]
 
-        texts = list(itertools.compress(every.texts, keep))
-        return cls(every.starts[kept], every.ends[kept], texts, [], every.operators[kept], rows)
+class CandidateSet:
+    """Every candidate edit of one program, in canonical order, with the program's tokens.
+
+    Attributes:
+        starts: First replaced byte, (N,) int32.
+        ends: Byte behind the last replaced one, (N,) int32.
+        texts: Replacements, N of them.
+        operators: `code_envs.syntax.rewrite.Operator` of each, (N,) int32.
+        lines: Line of the edit, 1-based, (N,) int64.
+        tokens: Token ids of the program, (L,) int32.
+    """
+
+    __slots__ = ("_offsets", "_table", "ends", "lines", "operators", "starts", "texts", "tokens")
+
+    def __init__(
+        self,
+        source: bytes,
+        batches: list[tuple[int, Batch]],
+        tokens: list[NDArray[np.int32]],
+        offsets: list[NDArray[np.int32]],
+    ) -> None:
+        every = Batch.beside([(base, batch) for base, batch in batches if batch.texts])
+        self._table, self.texts = every.table, every.texts
+        self.starts, self.ends, self.operators = (self._table[:, column] for column in (START, END, OPERATOR))
+        breaks = np.flatnonzero(np.frombuffer(source, np.uint8) == ord("\n"))
+        self.lines = breaks.searchsorted(self.starts) + 1
+        self.tokens = joined(tokens)
+        self._offsets = joined(offsets)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def edit(self, number: int) -> Edit:
+        """One candidate as an edit."""
+        return Edit(int(self.starts[number]), int(self.ends[number]), self.texts[number])
+
+    def lengths(self) -> NDArray[np.int32]:
+        """Bytes by which each candidate makes the program longer, (N,) int32."""
+        return self._table[:, LENGTH] - self.ends + self.starts
+
+    def rows(self, chosen: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """What an agent sees of candidates.
+
+        Args:
+            chosen: Their numbers, (K,) int64; all by default.
+
+        Returns:
+            Operator, node kind, role, token position, old tokens, new tokens, (K, CANDIDATE_WIDTH) int32; size
+            change and how often the new names occur, each in [0, 1], (K, 2) float32.
+        """
+        table = self._table if chosen is None else self._table[chosen]
+        starts, ends = table[:, START], table[:, END]
+        features = np.empty((len(table), CANDIDATE_WIDTH), np.int32)
+        features[:, :POSITION] = table[:, OPERATOR : ROLE + 1]
+        features[:, -NEW_TOKENS:] = table[:, NEW:]
+        self._locate(starts, ends, features[:, POSITION:-NEW_TOKENS])
+        grown = table[:, LENGTH] - ends + starts
+        static = np.empty((len(table), 2), np.float32)
+        static[:, 0] = NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (np.abs(grown) + 10)
+        static[:, 1] = table[:, OFTEN] / FREQUENT
+        return features, static
+
+    def _locate(self, starts: NDArray[np.int32], ends: NDArray[np.int32], found: NDArray[np.int32]) -> None:
+        """Write the position of each edit, then the first tokens it replaces, 0 behind the last.
+
+        The position is the token that the edit begins in or behind; an edit inside one token replaces that one.
+        """
+        found[:, 0] = position = np.maximum(self._offsets.searchsorted(starts, "right") - 1, 0)
+        first = position + (self._offsets[position] != starts)
+        behind = self._offsets.searchsorted(ends)
+        inside = first >= behind
+        first = np.where(inside, position, first)
+        behind = np.where(inside, position + (starts < ends), behind)
+        padded = np.concatenate([self.tokens, _NO_TOKENS])
+        for number in range(OLD_TOKENS):
+            found[:, 1 + number] = padded[first + number] * (first + number < behind)
+
+
+_NO_TOKENS = np.zeros(OLD_TOKENS, np.int32)
+
+
+def joined(arrays: list[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Arrays one after the other."""
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
 
 
 def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
@@ -177,9 +176,24 @@ def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], lim
     count = len(operators)
     if count <= limit:
         return np.arange(count)
-    order = np.lexsort((np.arange(count), -priority, operators))
-    grouped = operators[order]
-    first = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
-    turn = np.arange(count) - np.repeat(first, np.diff(np.r_[first, count]))
-    chosen = order[np.lexsort((grouped, turn))[:limit]]
-    return np.sort(chosen)
+    order = np.lexsort((-priority, operators))
+    sizes = np.bincount(operators)
+    turn = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    full = _full_turns(sizes[sizes > 0].tolist(), limit)
+    chosen = np.zeros(count, np.bool_)
+    chosen[order[turn < full]] = True
+    last = order[turn == full]
+    chosen[last[: limit - np.count_nonzero(chosen)]] = True
+    return np.flatnonzero(chosen)
+
+
+def _full_turns(sizes: list[int], limit: int) -> int:
+    """How many turns all operators can take before more than `limit` candidates are chosen."""
+    turns = 0
+    for waiting, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
+        possible = turns + limit // waiting
+        if possible < size:
+            return possible
+        limit -= (size - turns) * waiting
+        turns = size
+    return turns

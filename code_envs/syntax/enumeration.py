@@ -1,14 +1,14 @@
 """Enumeration of the candidate edits of a program, in a canonical order.
 
-An edit changes one statement; everything else is remembered. The enumerator of an episode keeps the
-rewrites of every expression and statement it has seen, so that a step pays for what changed only, and the
-arrays of a program are concatenations of remembered ones.
+An edit changes one statement; everything else is remembered. An enumerator keeps the rewrites of every
+expression and statement it has seen, so that a step pays for what changed only, and the arrays of a
+program are concatenations of remembered ones. What it gives depends on the starting program alone, never
+on what it has seen, so that the episodes of a task share one.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -20,14 +20,12 @@ from numpy.typing import NDArray
 from tree_sitter import Node as TreeSitterNode
 
 from code_envs.syntax.candidates import (
-    CANDIDATE_WIDTH,
+    COLUMNS,
+    FREQUENT,
     NEW_TOKENS,
-    NO_SIZE_CHANGE,
     NODE_KINDS,
-    OLD_TOKENS,
     Batch,
     CandidateSet,
-    Rows,
     joined,
 )
 from code_envs.syntax.context import Context, function_name
@@ -38,14 +36,16 @@ from code_envs.syntax.program import Program
 from code_envs.syntax.python_expressions import PythonExpressions
 from code_envs.syntax.rewrite import Rewrite, surroundings
 from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
-from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, TokenIds, lex
+from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, PADDING, TokenIds, lex, tokens_of
 from code_envs.syntax.tree import Node, lighten
 
 __all__ = ["Enumerator"]
 
-FREQUENT = 8
-"""A name that occurs so often in the starting program has the frequency 1."""
-_WORD = re.compile(r"[^\W\d]\w*")
+SHARED, REMEMBERED = 128, 1024
+"""Enumerators that a process keeps, and statements that each remembers before it forgets all."""
+VISIBLE = 80
+"""Of a replacement, so many characters decide what an agent sees."""
+_PADDING = (PADDING,) * NEW_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,31 @@ class _Unit:
     """A header, a statement or all of a compound one: token ids with byte offsets, and the rewrites inside it."""
 
     tokens: NDArray[np.int32]
-    offsets: NDArray[np.int64]
+    offsets: NDArray[np.int32]
     batch: Batch
 
 
 class Enumerator:
-    """Enumerates the candidate edits of the programs of one episode.
+    """Enumerates the candidate edits of the programs that come from one starting program.
 
     Args:
-        start: The program the episode starts with; its names, constants and expressions are what
+        start: The program an episode starts with; its names, constants and expressions are what
             edits may draw on for the whole episode.
     """
 
+    @classmethod
+    def of(cls, start: Program) -> Enumerator:
+        """The enumerator of a starting program that this process shares."""
+        return _shared(start.source, start.language)
+
     def __init__(self, start: Program) -> None:
         self.context = Context(start)
-        self.ids = TokenIds()
+        self.ids = TokenIds(start.text)
         self._python = start.language == "python"
-        self._frequency = Counter(_WORD.findall(start.text))
+        self._frequency = Counter(token for _, token in lex(start.text) if token[0].isidentifier())
+        self._forget()
+
+    def _forget(self) -> None:
         self._nodes: dict[tuple[Any, ...], Batch] = {}
         self.sections: dict[tuple[Place, bytes, str], _Unit] = {}
         self._units: dict[tuple[bytes, str, str], _Unit] = {}
@@ -85,6 +93,8 @@ class Enumerator:
             program: The program.
             window: Only edits of statements that touch these bytes; all by default.
         """
+        if len(self.sections) > REMEMBERED:
+            self._forget()
         walk = _Walk(self, program.source, window or (0, len(program.source)), window is not None)
         walk.block(program.tree.root_node, "", _Surroundings())
         return CandidateSet(program.source, walk.batches, walk.tokens, walk.offsets)
@@ -103,13 +113,13 @@ class Enumerator:
         offsets = [start for start, _ in lexed]
         if len(decoded) != len(text):
             offsets = [len(decoded[:start].encode()) for start in offsets]
-        tokens = np.array(self.ids.code(token for _, token in lexed), np.int32)
+        tokens = np.array([self.ids[token] for _, token in lexed], np.int32)
         parts: list[tuple[int, Batch]] = []
         if scope or not self._python:
             root = lighten(node, skip)
             parts = [(each.start, self._expression(each, scope)) for each in root.walk(self.context.grammar.opaque)]
             parts = [(start, batch) for start, batch in parts if batch.texts]
-        return _Unit(tokens, np.array(offsets, np.int64), Batch.joined(parts, text))
+        return _Unit(tokens, np.array(offsets, np.int32), Batch.joined(parts, text))
 
     def _expression(self, node: Node, scope: str) -> Batch:
         """Rewrites that belong to one node, remembered by its text and what it is to its parents."""
@@ -155,54 +165,39 @@ class Enumerator:
 
     def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"", base: int = 0) -> Batch:
         """Rewrites of a text that starts at byte `base`, without those that give the same result as an earlier one."""
-        found: dict[Key, tuple[Key, Rewrite, str, str]] = {}
-        for rewrite in rewrites:
-            edit, old, new = minimal(rewrite, base)
-            start, end, text = edit
-            if start == end and not text:
+        keys: dict[Key, bytes] = {}
+        values: list[int] = []
+        for start, end, old, new, operator, node, role in rewrites:
+            if old == new:
                 continue
-            key = canonical(edit, source)
-            if key not in found:
-                found[key] = (edit, rewrite, old, new)
-        kept = list(found.values())
-        return Batch(
-            np.array([edit[0] for edit, *_ in kept], np.int64),
-            np.array([edit[1] for edit, *_ in kept], np.int64),
-            [edit[2] for edit, *_ in kept],
-            list(found),
-            np.array([int(rewrite.operator) for _, rewrite, _, _ in kept], np.int32),
-            lambda: self._rows(kept),
-        )
-
-    def _rows(self, found: list[tuple[Key, Rewrite, str, str]]) -> Rows:
-        change = self._change
-        features, static = [], []
-        for (start, end, text), rewrite, old, new in found:
-            inserted = change(new)
-            kind = _node_kind(rewrite.node)
-            features.append((rewrite.operator, kind, rewrite.role, 0, *change(old).ids[:OLD_TOKENS], *inserted.ids))
-            grown = len(text) - end + start
-            static.append((NO_SIZE_CHANGE + NO_SIZE_CHANGE * grown / (abs(grown) + 10), inserted.frequency))
-        return (
-            np.array(features, np.int32).reshape(-1, CANDIDATE_WIDTH),
-            np.array(static, np.float32).reshape(-1, 2),
-        )
+            head, tail, text = minimal(old, new)
+            if head or tail:
+                start += head if old.isascii() else len(old[:head].encode())
+                end -= tail if old.isascii() else len(old[len(old) - tail :].encode())
+            change = self._changes.get(text) or self._change(text)
+            key = canonical((start - base, end - base, change.text), source)
+            if key not in keys:
+                keys[key] = change.text
+                values += (start - base, end - base, len(change.text), operator, _node_kind(node), role)
+                values += change.seen
+        return Batch(np.array(values, np.int32).reshape(-1, COLUMNS), list(keys.values()), list(keys))
 
     def _change(self, text: str) -> _Change:
-        """What an agent sees of one side of a change, remembered."""
-        found = self._changes.get(text)
-        if found is None:
-            often = max([self._frequency[name] for name in _WORD.findall(text)], default=0)
-            found = _Change(self.ids.first(text, NEW_TOKENS), min(often / FREQUENT, 1.0))
-            self._changes[text] = found
+        """A replacement, remembered."""
+        tokens = tokens_of(text, VISIBLE)
+        frequency, ids = self._frequency, self.ids
+        often = max([frequency[token] for token in tokens if token in frequency], default=0)
+        seen = [ids[token] for token in tokens[:NEW_TOKENS]]
+        found = _Change(text.encode(), (min(often, FREQUENT), *seen, *_PADDING[len(seen) :]))
+        self._changes[text] = found
         return found
 
 
 class _Change(NamedTuple):
-    """The first token ids of one side of a change, padded, and how often its names occur, in [0, 1]."""
+    """A replacement as bytes; how often its names occur in the starting program, and its first token ids."""
 
-    ids: list[int]
-    frequency: float
+    text: bytes
+    seen: tuple[int, ...]
 
 
 class _Surroundings(NamedTuple):
@@ -226,7 +221,7 @@ class _Walk:
         self.skipped = self.table.blocks | CLAUSES
         self.batches: list[tuple[int, Batch]] = []
         self.tokens: list[NDArray[np.int32]] = []
-        self.offsets: list[NDArray[np.int64]] = []
+        self.offsets: list[NDArray[np.int32]] = []
 
     def block(self, block: TreeSitterNode, scope: str, around: _Surroundings) -> None:
         """Visit the statements of a block."""
@@ -288,7 +283,7 @@ class _Walk:
     def _section(self, start: int) -> _Unit:
         """What was gathered, relative to a byte."""
         batches = [(base - start, batch) for base, batch in self.batches if batch.texts]
-        return _Unit(joined(self.tokens, np.int32), joined(self.offsets, np.int64) - start, Batch.beside(batches))
+        return _Unit(joined(self.tokens), joined(self.offsets) - start, Batch.beside(batches))
 
     def _part(self, node: TreeSitterNode, scope: str, around: _Surroundings) -> None:
         """A statement or a clause of one: its header, then its blocks and clauses."""
@@ -327,7 +322,7 @@ class _Walk:
 
     def _structure(self, token: int, offset: int) -> None:
         self.tokens.append(_STRUCTURE[token])
-        self.offsets.append(np.array([offset], np.int64))
+        self.offsets.append(np.array([offset], np.int32))
 
     def _place(
         self, node: TreeSitterNode, following: TreeSitterNode | None, first: bool, around: _Surroundings
@@ -372,6 +367,11 @@ def _function_of(node: TreeSitterNode, table: Grammar) -> TreeSitterNode:
 
 def _docstring(node: TreeSitterNode) -> bool:
     return node.type == "expression_statement" and node.child_count == 1 and node.children[0].type == "string"
+
+
+@functools.lru_cache(maxsize=SHARED)
+def _shared(source: bytes, language: str) -> Enumerator:
+    return Enumerator(Program(source, language))
 
 
 @functools.cache

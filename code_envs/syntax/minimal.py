@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from code_envs.syntax.rewrite import Rewrite
-
 __all__ = ["Key", "canonical", "leftmost", "minimal"]
 
 Key = tuple[int, int, bytes]
@@ -12,23 +10,20 @@ Key = tuple[int, int, bytes]
 _SIGNS = frozenset("<>=!*/+-&|^")
 
 
-def minimal(rewrite: Rewrite, base: int) -> tuple[Key, str, str]:
-    """The smallest range of whole words and operators that makes the same change; the text there before and after."""
-    old, new = rewrite.old, rewrite.text
-    start, end = rewrite.start - base, rewrite.end - base
-    if old == new:
-        return (start, start, b""), "", ""
-    if not old or ("\n" in old and "\n" in new):  # comparing moved blocks letter by letter cost most of a step
-        return (start, end, new.encode()), old, new
+def minimal(old: str, new: str) -> tuple[int, int, str]:
+    """The smallest change of whole words and operators that makes `new` of `old`.
+
+    Returns:
+        Length of the common head, of the common tail behind it, and what stands between them in `new`.
+    """
+    if not old or (_is_word(old) and _is_word(new)) or ("\n" in old and "\n" in new):
+        return 0, 0, new  # comparing moved blocks letter by letter cost most of a step
     head, tail = _common(old, new)
     while head and (_splits(old, head) or _splits(new, head)):
         head -= 1
     while tail and (_splits(old, len(old) - tail) or _splits(new, len(new) - tail)):
         tail -= 1
-    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
-    start += head if old.isascii() else len(old[:head].encode())
-    end -= tail if old.isascii() else len(old[len(old) - tail :].encode())
-    return (start, end, after.encode()), before, after
+    return head, tail, new[head : len(new) - tail]
 
 
 def canonical(edit: Key, source: bytes) -> Key:
@@ -49,6 +44,10 @@ def leftmost(key: Key, source: bytes) -> Key:
         moved = moved[-1:] + moved[:-1]
         start -= 1
     return start, length, moved if text else b""
+
+
+def _is_word(text: str) -> bool:
+    return text.isidentifier() or text.isalnum()
 
 
 def _splits(text: str, cut: int) -> bool:

@@ -1,14 +1,14 @@
-"""Tokens as ids: a fixed vocabulary, slots for the names of an episode, buckets for words of text.
+"""Tokens as ids: a fixed vocabulary, slots for the names of a program, buckets for words of text.
 
-Names and literals get slots by their order of first appearance within an episode, so that renaming a
-variable does not change what an agent sees. Words of a description share the slot of the name they
-spell; other words fall into hashed buckets.
+Names and literals get slots by their order of first appearance in the program an episode starts with, so
+that renaming a variable does not change what an agent sees. Those that edits bring in, and those for which
+no slot is left, share a few slots by hash. Words of a description share the slot of the name they spell;
+other words fall into hashed buckets.
 """
 
 from __future__ import annotations
 
 import builtins
-import itertools
 import keyword
 import re
 import zlib
@@ -23,6 +23,7 @@ __all__ = [
     "VOCABULARY_SIZE",
     "TokenIds",
     "lex",
+    "tokens_of",
 ]
 
 PADDING, UNKNOWN, START, SEPARATOR, NEWLINE, INDENT, DEDENT, STRING, NUMBER = range(9)
@@ -79,6 +80,8 @@ def _fixed() -> dict[str, int]:
 
 FIXED = _fixed()
 NAME_SLOTS, LITERAL_SLOTS, BUCKETS = 64, 32, 512
+SHARED_SLOTS = 8
+"""So many of the slots of each kind are for tokens that the starting program does not have."""
 _NAMES = _SPECIAL + len(FIXED)
 _LITERAL = _NAMES + NAME_SLOTS
 _BUCKET = _LITERAL + LITERAL_SLOTS
@@ -93,52 +96,57 @@ def lex(text: str) -> list[tuple[int, str]]:
     return [(match.start(), match.group()) for match in _TOKEN.finditer(text)]
 
 
-class TokenIds:
-    """The token ids of one episode; slots are handed out in order of first appearance."""
+def tokens_of(text: str, length: int) -> list[str]:
+    """The tokens within the first characters of a text."""
+    return _TOKEN.findall(text, 0, length)
 
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = dict(FIXED)
-        self._names = 0
-        self._literals = 0
 
-    def __getitem__(self, token: str) -> int:
-        """The id of one token of code."""
-        found = self._ids.get(token)
-        return self._assign(token) if found is None else found
+class TokenIds(dict[str, int]):
+    """Token -> id for the programs of one episode: a pure function of the program it starts with.
 
-    def first(self, text: str, count: int) -> list[int]:
-        """Ids of the first tokens of a text, padded with 0 to `count` of them."""
-        known = self._ids
-        tokens = [match.group() for match in itertools.islice(_TOKEN.finditer(text), count)]
-        ids = [known[token] if token in known else self._assign(token) for token in tokens]
-        return ids + [PADDING] * (count - len(ids))
+    Args:
+        start: The starting program.
+    """
 
-    def code(self, tokens: Iterable[str]) -> list[int]:
-        """Ids of tokens of code."""
-        return [self[token] for token in tokens]
+    def __init__(self, start: str = "") -> None:
+        super().__init__(FIXED)
+        tokens = [token for token in dict.fromkeys(_TOKEN.findall(start)) if token not in self]
+        self._enter(filter(_is_name, tokens), _NAMES, NAME_SLOTS - SHARED_SLOTS)
+        self._enter(filter(_is_literal, tokens), _LITERAL, LITERAL_SLOTS - SHARED_SLOTS)
+        self._known = dict(self)
+
+    def _enter(self, tokens: Iterable[str], first: int, count: int) -> None:
+        self.update(zip(tokens, range(first, first + count), strict=False))
+
+    def __missing__(self, token: str) -> int:
+        """The id of a token that the starting program does not have, remembered."""
+        shared = zlib.crc32(token.encode()) % SHARED_SLOTS
+        if _is_name(token):
+            found = _NAMES + NAME_SLOTS - SHARED_SLOTS + shared
+        elif _is_literal(token):
+            found = _LITERAL + LITERAL_SLOTS - SHARED_SLOTS + shared
+        else:
+            found = UNKNOWN
+        self[token] = found
+        return found
 
     def text(self, description: str) -> list[int]:
-        """Ids of a description: names known from the code keep their slot, other words get a bucket."""
+        """Ids of a description: names known from the starting program keep their slot, other words get a bucket."""
         ids: list[int] = []
         for token in _TOKEN.findall(description):
-            known = self._ids.get(token)
+            known = self._known.get(token)
             if known is not None:
                 ids.append(known)
-            elif token[0].isdigit() or token[0] in "\"'`":
-                ids.append(self._assign(token))
+            elif _is_literal(token):
+                ids.append(self[token])
             else:
                 ids.extend(_BUCKET + zlib.crc32(part.lower().encode()) % BUCKETS for part in _CAMEL.findall(token))
         return ids
 
-    def _assign(self, token: str) -> int:
-        first = token[0]
-        if first.isidentifier():
-            identifier = _NAMES + min(self._names, NAME_SLOTS - 1)
-            self._names += 1
-        elif first.isdigit() or first in "\"'`.":
-            identifier = _LITERAL + min(self._literals, LITERAL_SLOTS - 1)
-            self._literals += 1
-        else:
-            identifier = UNKNOWN
-        self._ids[token] = identifier
-        return identifier
+
+def _is_name(token: str) -> bool:
+    return token[0].isidentifier()
+
+
+def _is_literal(token: str) -> bool:
+    return token[0].isdigit() or token[0] in "\"'`."

@@ -207,8 +207,7 @@ def way_back(faulty: Program, correct: Program, edit: Edit) -> str | None:
     """
     window = _lines_around(faulty.source, edit.start, edit.start + len(edit.text))
     candidates = Enumerator(faulty)(faulty, window)
-    lengths = np.array([len(text) for text in candidates.texts], np.int64)
-    result = len(faulty.source) - (candidates.ends - candidates.starts) + lengths
+    result = len(faulty.source) + candidates.lengths()
     target = len(correct.source)
     near = np.flatnonzero(np.abs(result - target) <= PARENTHESES)
     tree: str | None = None

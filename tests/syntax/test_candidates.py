@@ -1,7 +1,6 @@
 """Candidate edits: every one is a valid, new program, the order is canonical, nothing remembered is stale."""
 
 import ast
-import copy
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
+from code_envs.syntax import enumeration
 from code_envs.syntax.candidates import CANDIDATE_WIDTH, NODE_KINDS, POSITION, round_robin
 from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
@@ -193,10 +193,7 @@ def assert_walk_remembers(source, rng, language="python", steps=8):
     program = start
     for _ in range(steps):
         found = walker(program)
-        found.rows()
-        fresh = Enumerator(start)
-        fresh.ids = copy.deepcopy(walker.ids)  # slots depend on what the episode saw first
-        assert_equal_sets(found, fresh(program))
+        assert_equal_sets(found, Enumerator(start)(program))
         if not len(found):
             return
         program = program.apply(found.edit(rng.randrange(len(found))))
@@ -213,6 +210,26 @@ def test_remembered_enumeration_equals_a_new_one(builtin):
 def test_remembered_enumeration_of_untidy_programs_equals_a_new_one(name):
     """The same where headers, clauses and blocks look alike."""
     assert_walk_remembers(UNTIDY[name].encode(), random.Random(4), steps=6)
+
+
+def test_an_enumerator_that_forgot_gives_the_same(builtin, monkeypatch):
+    """What is remembered is bounded, and forgetting it changes nothing."""
+    monkeypatch.setattr(enumeration, "REMEMBERED", 3)
+    rng = random.Random(5)
+    for source in list(builtin.values())[::16]:
+        assert_walk_remembers(source, rng)
+        start = Program(source)
+        small = Enumerator(start)
+        for _ in range(3):
+            small(start)
+        assert len(small.sections) <= 3 + source.count(b"\n")
+
+
+def test_episodes_of_a_program_share_an_enumerator(builtin):
+    """Equal starting programs have one; what it has seen of another episode changes nothing."""
+    first, second = list(builtin.values())[:2]
+    assert Enumerator.of(Program(first)) is Enumerator.of(Program(first))
+    assert Enumerator.of(Program(first)) is not Enumerator.of(Program(second))
 
 
 # what an agent sees ----------------------------------------------------------------------------
@@ -240,7 +257,7 @@ def test_sizes_have_the_documented_types(builtin):
     source = next(iter(builtin.values()))
     program = Program(source)
     found = Enumerator(program)(program)
-    for name, dtype in (("starts", np.int64), ("ends", np.int64), ("operators", np.int32), ("lines", np.int64)):
+    for name, dtype in (("starts", np.int32), ("ends", np.int32), ("operators", np.int32), ("lines", np.int64)):
         assert (len(getattr(found, name)), getattr(found, name).dtype) == (len(found), dtype)
     assert found.tokens.dtype == np.int32
     assert [source.count(b"\n", 0, start) + 1 for start in found.starts] == list(found.lines)
@@ -266,6 +283,50 @@ def test_position_points_at_the_token_of_the_edit(builtin):
                 assert features[number, POSITION + 1] == enumerator.ids[token]
                 checked += 1
     assert checked > 500
+
+
+def test_old_and_new_tokens_are_those_of_the_edit():
+    """The first three tokens that an edit touches, and the first five of what it writes; 0 behind the last."""
+    program = Program(b"def f(a, b):\n    c = a + b * 31\n    return c\n")
+    enumerator = Enumerator(program)
+    found = enumerator(program)
+    features, static = found.rows()
+    rows = {
+        (Operator(int(operator)), program.source[start:end], text): (row.tolist(), float(size))
+        for operator, start, end, text, row, (size, _) in zip(
+            found.operators, found.starts, found.ends, found.texts, features, static, strict=True
+        )
+    }
+
+    def ids(*tokens):
+        return [enumerator.ids[token] for token in tokens]
+
+    row, size = rows[Operator.OPERATOR, b"+", b"-"]
+    assert row[POSITION + 1 :] == [*ids("+"), 0, 0, *ids("-"), 0, 0, 0, 0]
+    assert size == 0.5
+    row, size = rows[Operator.OFF_BY_ONE, b"", b" + 1"]
+    assert row[POSITION + 1 :] == [0, 0, 0, *ids("+", "1"), 0, 0, 0]
+    assert size > 0.5
+    row, size = next(each for (operator, old, _), each in rows.items() if old == b" + b * 31")
+    assert row[POSITION + 1 : POSITION + 4] == ids("+", "b", "*")
+    assert size < 0.5
+
+
+def test_rows_of_chosen_candidates(builtin):
+    """The rows of some candidates are those among all."""
+    program = Program(next(iter(builtin.values())))
+    found = Enumerator(program)(program)
+    chosen = np.arange(0, len(found), 7)
+    for some, every in zip(found.rows(chosen), found.rows(), strict=True):
+        np.testing.assert_array_equal(some, every[chosen])
+
+
+def test_lengths_are_those_of_the_programs(builtin):
+    """`lengths` says by how many bytes a candidate makes the program longer."""
+    program = Program(next(iter(builtin.values())))
+    found = Enumerator(program)(program)
+    made = [len(program.apply(found.edit(number)).source) - len(program.source) for number in range(len(found))]
+    assert found.lengths().tolist() == made
 
 
 def test_a_program_without_a_function_has_no_candidates():

@@ -5,7 +5,16 @@ import re
 import subprocess
 import sys
 
-from code_envs.syntax.tokens import FIXED, LITERAL_SLOTS, NAME_SLOTS, VOCABULARY_SIZE, TokenIds, lex
+from code_envs.syntax.tokens import (
+    FIXED,
+    LITERAL_SLOTS,
+    NAME_SLOTS,
+    SHARED_SLOTS,
+    VOCABULARY_SIZE,
+    TokenIds,
+    lex,
+    tokens_of,
+)
 
 SOURCE = (
     "def total(amounts, limit):\n    best = 0\n    for v in amounts:\n        best += v * 31\n    return best < limit\n"
@@ -13,7 +22,8 @@ SOURCE = (
 
 
 def ids(text, table=None):
-    return (table or TokenIds()).code(token for _, token in lex(text))
+    table = table or TokenIds(text)
+    return [table[token] for _, token in lex(text)]
 
 
 def test_renaming_variables_changes_no_id():
@@ -44,21 +54,23 @@ def test_operators_are_lexed_longest_first():
     """No operator falls apart."""
     text = "a **= b // c >>> d !== e -> f := g ... h <= i"
     assert [token for _, token in lex(text)] == text.split()
-    table = TokenIds()
-    assert table.first(text, 3) == table.code(["a", "**=", "b"])
-    assert table.first("a", 3) == [table["a"], 0, 0]
+    assert tokens_of(text, 7) == ["a", "**=", "b"]
 
 
-def test_ids_are_in_range_and_overflow_shares_the_last_slot():
-    """More names or literals than slots share the last slot, apart from each other."""
-    table = TokenIds()
-    names = table.code(f"name_{number}" for number in range(NAME_SLOTS + 20))
-    literals = table.code(f"{number}" for number in range(2000, 2000 + LITERAL_SLOTS + 20))
+def test_ids_are_in_range_and_overflow_shares_slots():
+    """More names or literals than slots share a few by hash, apart from the others and from each other's kind."""
+    many_names = [f"name_{number}" for number in range(NAME_SLOTS + 20)]
+    many_literals = [f"{number}" for number in range(2000, 2000 + LITERAL_SLOTS + 20)]
+    table = TokenIds(" ".join(many_names + many_literals))
+    names = [table[each] for each in many_names]
+    literals = [table[each] for each in many_literals]
     for found, slots in ((names, NAME_SLOTS), (literals, LITERAL_SLOTS)):
-        assert len(set(found)) == slots
-        assert set(found[slots - 1 :]) == {found[slots - 1]}
+        own = slots - SHARED_SLOTS
+        assert len(set(found[:own])) == own
+        assert 1 < len(set(found[own:])) <= SHARED_SLOTS
+        assert not set(found[:own]) & set(found[own:])
     assert not set(names) & set(literals)
-    odd = table.code(["é", "☃", "'", '"""', "\x00", "`x`", "0x1F", "1e9", ".5", "$"]) + table.text(
+    odd = [table[each] for each in ("é", "☃", "'", '"""', "\x00", "`x`", "0x1F", "1e9", ".5", "$")] + table.text(
         "Ünïcode ☃ 'x' 12 x_y"
     )
     assert all(0 <= each < VOCABULARY_SIZE for each in [*names, *literals, *odd, *FIXED.values()])
@@ -66,30 +78,34 @@ def test_ids_are_in_range_and_overflow_shares_the_last_slot():
     assert 0 not in [*names, *literals, *odd]
 
 
+def test_ids_depend_on_the_starting_program_only():
+    """What was looked up before changes no id, neither of code nor of text."""
+    busy, fresh = TokenIds(SOURCE), TokenIds(SOURCE)
+    for token in ("zeta", "99", "omega", "'s'"):
+        assert busy[token] not in {busy[name] for name in ("amounts", "limit", "31")}
+    busy.text("omega 17 of amounts")
+    tokens = ["omega", "limit", "zeta", "17", "99", "'s'", "other"]
+    assert [busy[each] for each in tokens] == [fresh[each] for each in reversed(tokens)][::-1]
+    assert busy.text("zeta 99 of amounts") == fresh.text("zeta 99 of amounts")
+
+
 def test_description_words_share_the_slot_of_a_name():
     """A description that spells a name of the code points to it; other words get buckets."""
-    table = TokenIds()
-    code = ids("def longest(words):", table)
+    code = "def longest(words):"
+    table = TokenIds(code)
     text = table.text("Return the longest of words. apples Apples")
-    assert text[2] == code[1]
-    assert text[4] == code[3]
-    assert text[0] == table["return"] or text[0] not in code
+    assert text[2] == table["longest"]
+    assert text[4] == table["words"]
+    assert text[0] not in ids(code, table)
     assert text[-1] == text[-2]
     assert text[-1] >= VOCABULARY_SIZE - 512
-
-
-def test_description_hands_out_no_name_slots():
-    """Words of a description do not use up the slots of names."""
-    first, second = TokenIds(), TokenIds()
-    second.text("many unknown words in camelCase and snake_case")
-    assert first["name"] == second["name"]
 
 
 def test_ids_are_equal_in_processes_with_other_hash_seeds():
     """Nothing depends on the order of sets."""
     script = (
         "from code_envs.syntax.tokens import *\n"
-        f"t = TokenIds(); print(t.code(x for _, x in lex({SOURCE!r})), t.text('Sum of amounts below limit, weird'),"
+        f"t = TokenIds({SOURCE!r}); print([t[x] for x in ('limit', 'new', '77')], t.text('Sum below limit, weird'),"
         " VOCABULARY_SIZE)"
     )
     found = {
