@@ -24,7 +24,10 @@ class Suspicion:
         self.value = value
         self.failing = failing
         self.highest = (value == value.max()) & (value > 0)
-        self.rank = np.searchsorted(np.unique(-value), -value).astype(np.float32)
+        order = np.argsort(-value)
+        falls = np.diff(value[order], prepend=value[order[:1]]) < 0
+        self.rank = np.empty(len(value), np.float32)
+        self.rank[order] = np.cumsum(falls)
 
     @classmethod
     def none(cls, lines: int) -> Suspicion:
@@ -45,8 +48,12 @@ def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) ->
     failures = sum(not ok for ok in passed)
     if not failures:
         return Suspicion.none(lines)
-    executed = _counts([line for run in runs for line in set(run)], lines)
-    failed = _counts([line for run, ok in zip(runs, passed, strict=True) if not ok for line in set(run)], lines)
+    passing: list[int] = []
+    failing: list[int] = []
+    for run, ok in zip(runs, passed, strict=True):
+        (passing if ok else failing).extend(set(run))
+    failed = _counts(failing, lines)
+    executed = failed + _counts(passing, lines)
     value = failed / np.sqrt(np.maximum(failures * executed, 1))
     return Suspicion(value.astype(np.float32), (failed / failures).astype(np.float32))
 

@@ -88,18 +88,23 @@ class Scope:
         self.kinds: dict[str, int] = {}
         self.parameters: list[str] = []
         self.returns: list[str] = []
+        self._names: dict[tuple[int, bool], list[str]] = {}
 
     def note(self, name: str, kind: int) -> None:
         """Record evidence about a name."""
         self.kinds[name] = self.kinds.get(name, Kind.UNKNOWN) | kind
+        self._names.clear()
 
     def names(self, kind: int = Kind.UNKNOWN, known: bool = False) -> list[str]:
         """Names compatible with a kind, in order of appearance; only those of known kind if `known`."""
-        return [
-            name
-            for name, have in self.kinds.items()
-            if (have & kind if known else compatible(have, kind)) and not have & Kind.FUNCTION
-        ]
+        found = self._names.get((kind, known))
+        if found is None:
+            found = self._names[kind, known] = [
+                name
+                for name, have in self.kinds.items()
+                if (have & kind if known else compatible(have, kind)) and not have & Kind.FUNCTION
+            ]
+        return found
 
 
 class Context:
@@ -124,7 +129,8 @@ class Context:
             _Reader(self, self._scope_of(child)).read(lighten(child))
         for scope in self.scopes.values():
             for name, kind in self.module.kinds.items():
-                scope.kinds.setdefault(name, kind)
+                if name not in scope.kinds:
+                    scope.note(name, kind)
 
     def scope(self, function: str) -> Scope:
         """The scope of a top-level function by name; the module's for "" or an unknown name."""
