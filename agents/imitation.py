@@ -35,7 +35,8 @@ class ImitationConfig:
         learning_rate: Peak rate of Adam; it rises over the first tenth of the run and falls to zero.
         collect_steps: Steps of the vector environment between updates.
         updates: Gradient steps per update.
-        expert_share: Share of steps where the expert acts instead of the policy.
+        expert_share: Share of steps where the expert acts instead of the policy, at the end; it falls linearly from
+            1, the beta of DAgger. An expert that acts alone shows the most tasks: one each step or two.
         common_actions: Actions that the expert takes so often that only one in `thin` is kept.
         thin: See `common_actions`.
         negatives: Other valid actions that a gradient step compares the expert's with, drawn anew each time;
@@ -174,7 +175,7 @@ class Imitation:
             number += 1
             self._schedule(done)
             for _ in range(config.collect_steps):
-                observations, labels = self._collect(observations, labels)
+                observations, labels = self._collect(observations, labels, 1 - done * (1 - config.expert_share))
             batches = self.buffer.batches(config.updates, config.batch_size, self.rng)
             losses, hits = zip(*(self._update(*batch) for batch in batches), strict=True)
             done = progress(
@@ -192,14 +193,14 @@ class Imitation:
         for group in self.optimizer.param_groups:
             group["lr"] = factor * self.config.learning_rate
 
-    def _collect(self, observations: Any, labels: list[int]) -> tuple[Any, list[int]]:
+    def _collect(self, observations: Any, labels: list[int], expert_share: float) -> tuple[Any, list[int]]:
         config = self.config
         for number, label in enumerate(labels):
             keep = label not in config.common_actions or self.rng.random() * config.thin < 1
             if label != UNKNOWN and keep:
                 self.buffer.add(observations, number, label)
         actions, _ = self.policy.predict(observations, deterministic=False)
-        led = (self.rng.random(len(labels)) < config.expert_share) & (np.array(labels) != UNKNOWN)
+        led = (self.rng.random(len(labels)) < expert_share) & (np.array(labels) != UNKNOWN)
         observations, _, dones, infos = self.env.step(np.where(led, labels, actions))
         self.led |= led
         for number, info in enumerate(infos):

@@ -97,9 +97,10 @@ def mutants(
             left_out[task.task_id] = "no edit of the reference breaks a reward test and leads back"
     if not found:
         raise ConfigurationError(f"No mutant of {originals.name!r} was found; is its reward suite able to fail?")
+    members = {split: set(ids) for split, ids in originals.splits.items()}
     splits = {
-        split: [task.task_id for task in found if _original(task, name, originals.name) in set(ids)]
-        for split, ids in originals.splits.items()
+        split: [task.task_id for task in found if _original(task, name, originals.name) in ids]
+        for split, ids in members.items()
     }
     key = f"{per_task} {seed} {faults} {invertible}".encode()
     sha256 = digest(originals.sha256.encode(), key)
@@ -121,7 +122,7 @@ def _of_task(
     kept = 0
     exhausted = False
     while kept < count and not (exhausted and not running):
-        while not exhausted and len(running) < min(IN_FLIGHT, 2 * (count - kept)):
+        while not exhausted and len(running) < min(IN_FLIGHT, count - kept):
             mutant = next(tries, None)
             exhausted = mutant is None
             if mutant is not None:
