@@ -47,6 +47,41 @@ def test_equals_gymnasiums_sync_vector_env(tasks, executor, mode):
         assert np.array_equal(our_cut, their_cut)
 
 
+def test_one_step_hands_everything_to_the_pool_before_it_waits(tasks, executor):
+    """Held-out tests and the next episodes' first executions are submitted while others still run."""
+    waiting = []
+
+    class Recorded:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def done(self):
+            return self.inner.done()
+
+        def result(self):
+            found = self.inner.result()
+            waiting.remove(self)
+            return found
+
+    class Recorder:
+        def __init__(self):
+            self.most = 0
+
+        def submit(self, job):
+            waiting.append(Recorded(executor.submit(job)))
+            self.most = max(self.most, len(waiting))
+            return waiting[-1]
+
+    env = CodeVectorEnv(4, tasks=tasks, executor=executor, autoreset_mode="SameStep")
+    env.reset(seed=0)
+    env.executor = recorder = Recorder()
+    *_, infos = env.step(np.zeros(4, np.int64))
+    assert infos["_final_info"].all()
+    assert infos["final_info"]["_held_out"].all()
+    assert recorder.most >= 3
+    assert not waiting
+
+
 def test_make_vec_makes_the_native_one(executor, tasks):
     """`gymnasium.make_vec` uses the native vector environment, and the generic ones work too."""
     native = gymnasium.make_vec("CodeRepair-v0", num_envs=2, tasks=tasks, executor=executor)

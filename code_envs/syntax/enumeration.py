@@ -43,7 +43,7 @@ __all__ = ["Enumerator"]
 
 SHARED, REMEMBERED = 128, 1024
 """Enumerators that a process keeps, and statements that each remembers before it forgets all."""
-VISIBLE = 80
+VISIBLE = 48
 """Of a replacement, so many characters decide what an agent sees."""
 _PADDING = (PADDING,) * NEW_TOKENS
 

@@ -15,7 +15,7 @@ from gymnasium.utils.env_checker import data_equivalence
 import code_envs  # noqa: F401  registers the ids
 from code_envs.envs.repair import FIRST_EDIT, SUBMIT, UNDO, CodeRepairEnv
 from code_envs.errors import ConfigurationError, ExecutorError
-from code_envs.execution.executor import Executor, Limits
+from code_envs.execution.executor import Executor, Job, Limits
 from code_envs.tasks.cases import Case, CaseSuite
 from code_envs.tasks.task import Task, TaskSet
 
@@ -220,6 +220,34 @@ def test_a_sandbox_failure_is_never_a_reward_of_zero(tasks, executor):
     assert info["program"] == ONE_FAULT
     with pytest.raises(ExecutorError):
         env.reset(seed=0)
+
+
+def test_a_failure_of_the_held_out_tests_truncates_and_keeps_the_reward(tasks, executor):
+    """The program was repaired; only that it is really correct could not be found out."""
+    broken = Broken(executor)
+    env = CodeRepairEnv(tasks=tasks, executor=broken, expert=True)
+    _, info = start(env)
+    outcome = executor.run(env.begin(info["expert_action"]))
+    job = env.finish(outcome)
+    assert isinstance(job, Job)
+    broken.broken = True
+    with pytest.raises(ConfigurationError, match="over"):
+        env.begin(UNDO)
+    _, reward, terminated, truncated, info = env.abandon(ExecutorError("the worker is lost"))
+    assert reward > 1
+    assert (terminated, truncated) == (False, True)
+    assert info["executor_error"] == "the worker is lost"
+    assert "is_success" not in info
+
+
+def test_the_last_step_asks_for_the_held_out_tests(tasks, executor):
+    """`finish` gives the job, its outcome gives the transition; `step` does both."""
+    first, second = (CodeRepairEnv(tasks=tasks, executor=executor, expert=True) for _ in range(2))
+    _, info = start(first)
+    start(second)
+    action = info["expert_action"]
+    job = first.finish(executor.run(first.begin(action)))
+    assert data_equivalence(first.finish(executor.run(job)), second.step(action))
 
 
 def test_tests_of_the_executor_failing_at_the_end_truncate(tasks, executor):
