@@ -19,14 +19,17 @@ class TokenEncoder(nn.Module):
         width: Width D of a token's vector.
         layers: Transformer layers.
         heads: Attention heads.
+        dropout: Share of activations dropped while training.
     """
 
-    def __init__(self, vocabulary: int, length: int, width: int = 64, layers: int = 1, heads: int = 4) -> None:
+    def __init__(
+        self, vocabulary: int, length: int, width: int = 64, layers: int = 1, heads: int = 4, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width, padding_idx=0)
         self.positions = nn.Parameter(torch.randn(length, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
-            width, heads, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            width, heads, 2 * width, dropout=dropout, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
         nn.init.normal_(self.tokens.weight, std=0.5)

@@ -44,6 +44,7 @@ class ImitationConfig:
         always_compared: Actions that every gradient step compares: with meanings of their own, they come up in
             every state, and an action that is hardly ever compared keeps its initial score.
         max_grad_norm: Gradient clipping.
+        weight_decay: Of AdamW.
     """
 
     buffer_size: int = 16384
@@ -57,6 +58,7 @@ class ImitationConfig:
     negatives: int | None = 128
     always_compared: tuple[int, ...] = (0, 1)
     max_grad_norm: float = 1.0
+    weight_decay: float = 0.05
 
 
 class DemonstrationBuffer:
@@ -154,7 +156,9 @@ class Imitation:
         self.buffer = DemonstrationBuffer(env.observation_space, self.config.buffer_size)
         self.solved: list[float] = []
         self.led = np.zeros(env.num_envs, np.bool_)
-        self.optimizer = torch.optim.AdamW(policy.parameters(), lr=self.config.learning_rate, weight_decay=1e-4)
+        self.optimizer = torch.optim.AdamW(
+            policy.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
 
     def learn(self, progress: Callable[[dict[str, float]], float]) -> None:
         """Alternate between collecting and learning until `progress` says that all is done.
@@ -176,6 +180,7 @@ class Imitation:
             self._schedule(done)
             for _ in range(config.collect_steps):
                 observations, labels = self._collect(observations, labels, 1 - done * (1 - config.expert_share))
+            self.policy.set_training_mode(True)
             batches = self.buffer.batches(config.updates, config.batch_size, self.rng)
             losses, hits = zip(*(self._update(*batch) for batch in batches), strict=True)
             done = progress(

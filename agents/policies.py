@@ -46,6 +46,8 @@ class FusionExtractor(BaseFeaturesExtractor):
         hidden: Width of the state and of the candidates.
         code_layers: Transformer layers over code.
         text_layers: Transformer layers over text.
+        dropout: Share of the encoders' activations dropped while training. Good for imitation; PPO compares the
+            probabilities of two passes and wants 0.
 
     Raises:
         ValueError: If a key is missing from the space.
@@ -58,6 +60,7 @@ class FusionExtractor(BaseFeaturesExtractor):
         hidden: int = 128,
         code_layers: int = 2,
         text_layers: int = 1,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(observation_space, features_dim=hidden)
         missing = [key for key in KEYS if key not in observation_space.spaces]
@@ -70,8 +73,8 @@ class FusionExtractor(BaseFeaturesExtractor):
         (code_length,), (text_length,), (_, columns), (_, score_width), (feedback_width,) = shapes  # type: ignore[misc]
         assert isinstance(code, gymnasium.spaces.Box)
         vocabulary = int(code.high.max()) + 1
-        self.code = TokenEncoder(vocabulary, code_length, width, code_layers)
-        self.text = TokenEncoder(vocabulary, text_length, width, text_layers)
+        self.code = TokenEncoder(vocabulary, code_length, width, code_layers, dropout=dropout)
+        self.text = TokenEncoder(vocabulary, text_length, width, text_layers, dropout=dropout)
         self.fusion = CrossModalFusion(width)
         self.state = nn.Sequential(nn.Linear(2 * width + feedback_width, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.kinds = nn.ModuleList(nn.Embedding(KINDS, SMALL) for _ in range(FIXED_COLUMNS - 1))

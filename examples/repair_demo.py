@@ -52,8 +52,8 @@ class Settings:
     out: str = "runs/repair_demo"
     seed: int = 0
     minutes: float = 6.5
-    builtin_mutants: int = 12
-    mbpp_mutants: int = 4
+    builtin_mutants: int = 16
+    mbpp_mutants: int = 8
     test_programs: int = 64
     num_envs: int = 32
     ppo_share: float = 0.15
@@ -86,7 +86,11 @@ def main() -> None:
         ent_coef=0.0, target_kl=0.01, seed=settings.seed, device="cpu",
     )  # fmt: skip
     untrained = rollout(model.policy, test, executor, 50, settings.timeout_s)
-    curve = imitate(model, env, settings)
+    pupil = FusionPolicy(
+        env.observation_space, env.action_space, lambda _: 0.0, features_extractor_kwargs={"dropout": 0.1}
+    )
+    curve = imitate(pupil, env, settings)
+    model.policy.load_state_dict(pupil.state_dict())
     curve += reinforce(model, settings)
     model.save(out / "policy.zip")
     (out / "run.json").write_text(json.dumps({"settings": asdict(settings), "curve": curve}, indent=1))
@@ -133,12 +137,12 @@ def make_tasks(settings: Settings, executor: Executor) -> tuple[TaskSet, TaskSet
     )
 
 
-def imitate(model: PPO, env: VectorEnvAdapter, settings: Settings) -> list[dict[str, float]]:
+def imitate(policy: FusionPolicy, env: VectorEnvAdapter, settings: Settings) -> list[dict[str, float]]:
     """Learn from the known ways back for most of the time."""
     deadline = settings.minutes * 60 * (1 - settings.ppo_share)
     began = time.perf_counter()
     curve: list[dict[str, float]] = []
-    teacher = Imitation(model.policy, env, ImitationConfig(common_actions=(1,)), settings.seed)
+    teacher = Imitation(policy, env, ImitationConfig(common_actions=(1,)), settings.seed)
     with tqdm(total=100, desc="imitation", unit="%") as bar:
 
         def progress(row: dict[str, float]) -> float:

@@ -43,6 +43,44 @@ def test_imitation_learns_the_expert():
     assert rows[-1]["success"] > 0.7
 
 
+def test_the_experts_share_falls_from_one():
+    """In the first round the expert acts alone; at the end it acts as often as the configuration says."""
+    env = DummyVecEnv([Taught] * 8)
+    env.seed(0)
+    led = []
+    taken = env.step_async
+
+    def recorded(actions):
+        led.append(np.mean(actions == np.array([single.right for single in env.envs])))
+        taken(actions)
+
+    env.step_async = recorded
+    rows = []
+
+    def progress(row):
+        rows.append(row)
+        return len(rows) / 2
+
+    config = ImitationConfig(updates=1, expert_share=0.0, learning_rate=0.0)
+    Imitation(small(PPO, env).policy, env, config, seed=0).learn(progress)
+    first, second = led[: config.collect_steps], led[config.collect_steps :]
+    assert set(first) == {1.0}
+    assert 0.4 < np.mean(second) < 0.75
+
+
+def test_dropout_works_while_learning_only():
+    """The policy learns in training mode and acts in evaluation mode."""
+    env = DummyVecEnv([Taught] * 2)
+    policy = small(PPO, env).policy
+    teacher = Imitation(policy, env, ImitationConfig(updates=1), seed=0)
+    modes = []
+    update, collect = teacher._update, teacher._collect
+    teacher._update = lambda *batch: (modes.append(policy.training), update(*batch))[1]
+    teacher._collect = lambda *state: (collect(*state), modes.append(policy.training))[0]
+    teacher.learn(lambda row: 1.0)
+    assert modes == [False] * teacher.config.collect_steps + [True]
+
+
 def test_thinned_masks_keep_the_expert():
     """Fewer negatives are compared, never fewer than the expert's action."""
     env = DummyVecEnv([Taught] * 2)
