@@ -19,7 +19,8 @@ class TokenEncoder(nn.Module):
         width: Width D of a token's vector.
         layers: Transformer layers.
         heads: Attention heads.
-        dropout: Share of activations dropped while training.
+        dropout: Share of activations dropped while training; attention weights are kept, because dropping them too
+            made a gradient step a quarter slower.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class TokenEncoder(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, heads, 2 * width, dropout=dropout, activation="gelu", batch_first=True, norm_first=True
         )
+        layer.self_attn.dropout = 0.0
         self.layers = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
         nn.init.normal_(self.tokens.weight, std=0.5)
 

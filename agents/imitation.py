@@ -183,6 +183,7 @@ class Imitation:
             self.policy.set_training_mode(True)
             batches = self.buffer.batches(config.updates, config.batch_size, self.rng)
             losses, hits = zip(*(self._update(*batch) for batch in batches), strict=True)
+            self.policy.set_training_mode(False)
             done = progress(
                 {
                     "round": float(number),
@@ -204,9 +205,12 @@ class Imitation:
             keep = label not in config.common_actions or self.rng.random() * config.thin < 1
             if label != UNKNOWN and keep:
                 self.buffer.add(observations, number, label)
-        actions, _ = self.policy.predict(observations, deterministic=False)
-        led = (self.rng.random(len(labels)) < expert_share) & (np.array(labels) != UNKNOWN)
-        observations, _, dones, infos = self.env.step(np.where(led, labels, actions))
+        actions = np.array(labels)
+        led = (self.rng.random(len(labels)) < expert_share) & (actions != UNKNOWN)
+        if not led.all():
+            alone = {key: array[~led] for key, array in observations.items()}
+            actions[~led] = self.policy.predict(alone, deterministic=False)[0]
+        observations, _, dones, infos = self.env.step(actions)
         self.led |= led
         for number, info in enumerate(infos):
             if dones[number] and not self.led[number] and "is_success" in info:

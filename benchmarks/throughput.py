@@ -34,9 +34,9 @@ __all__ = ["compare_throughput", "step_cost"]
 def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> dict[str, float]:
     """CPU time of steps with one uncached execution, in ms, and their ratio to the execution's own cost.
 
-    The execution's cost is this process's CPU time while it runs, the candidate's CPU time as measured by the
-    sandbox from outside, and the runner's own, which forks and replies (its mean: a process's CPU clock is too
-    coarse for one execution). The rest of the step is enumeration, encoding and reward.
+    The execution's cost is this process's CPU time for handing it over and taking its outcome, the candidate's
+    CPU time as measured by the sandbox from outside, and the runner's own, which forks and replies (its mean: a
+    process's CPU clock is too coarse for one execution). The rest of the step is enumeration, encoding and reward.
     """
     env = CodeRepairEnv(tasks=tasks, executor=executor)
     rng = np.random.default_rng(seed)
@@ -49,9 +49,14 @@ def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> 
         first = time.process_time()
         job = env.begin(action)
         second = time.process_time()
-        outcome = None if job is None else executor.run(job)
-        executions += outcome is not None
+        pending = None if job is None else executor.submit(job)
         third = time.process_time()
+        if pending is not None:
+            env.prepare()
+        fourth = time.process_time()
+        outcome = None if pending is None else pending.result()
+        executions += outcome is not None
+        fifth = time.process_time()
         result = env.finish(outcome)
         last = time.process_time()
         if isinstance(result, Job):  # the episode is over
@@ -60,7 +65,8 @@ def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> 
             continue
         observation = result[0]
         if outcome is not None:
-            rows.append((third - second + outcome.cpu_s, second - first + last - third))
+            execution = third - second + fifth - fourth + outcome.cpu_s
+            rows.append((execution, second - first + fourth - third + last - fifth))
     costs = 1000 * np.array(rows)
     runner = 1000 * (_runners_cpu_s() - before) / executions
     costs[:, 0] += runner

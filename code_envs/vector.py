@@ -152,6 +152,8 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         return _NOTHING if job is None else self.executor.submit(job)
 
     def _finish(self, env: CodeEnv[Any], pending: Pending, reset: bool) -> Transition | Job:
+        if not pending.done():
+            env.prepare()
         if reset:
             observation, info = env.finish_reset(pending.result())
             return observation, 0.0, False, False, info

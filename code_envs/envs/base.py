@@ -1,8 +1,9 @@
 """The episode loop that every environment shares.
 
 An environment splits its step, so that one process can step many environments and overlap their
-executions: `begin` applies the action and says what must be executed, `finish` turns the outcome into
-the transition, or says what must be executed as well. `step` is one after the other.
+executions: `begin` applies the action and says what must be executed, `prepare` does what need not wait for
+the outcome, `finish` turns the outcome into the transition, or says what must be executed as well. `step` is
+one after the other.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ class CodeEnv(gymnasium.Env[Observation, np.int64], Generic[State]):
             ConfigurationError: If an option is unknown or no task has the id.
             ExecutorError: If the sandbox failed.
         """
-        job = self.begin_reset(seed=seed, options=options)
-        return self.finish_reset(self.executor.run(job))
+        pending = self.executor.submit(self.begin_reset(seed=seed, options=options))
+        self.prepare()
+        return self.finish_reset(pending.result())
 
     def step(self, action: Any) -> Transition:
         """Take an action; see the environment's own page for what it does.
@@ -89,7 +91,9 @@ class CodeEnv(gymnasium.Env[Observation, np.int64], Generic[State]):
         if job is None:
             return self.settle(None)
         try:
-            outcome = self.executor.run(job)
+            pending = self.executor.submit(job)
+            self.prepare()
+            outcome = pending.result()
         except ExecutorError as error:
             return self.abandon(error)
         return self.settle(outcome)
@@ -129,6 +133,10 @@ class CodeEnv(gymnasium.Env[Observation, np.int64], Generic[State]):
     @abstractmethod
     def begin(self, action: Any) -> Job | None:
         """First half of `step`: apply the action; returns what must be executed, or None."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """What `finish` or `finish_reset` needs beside the outcome, worked out while the program runs; optional."""
 
     @abstractmethod
     def finish(self, outcome: Outcome | None) -> Transition | Job:

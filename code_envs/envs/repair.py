@@ -67,6 +67,8 @@ class _Episode:
     change: float = 0.0
     last: int = UNDO
     pending: Program | None = None
+    prepared: CandidateSet | None = None
+    """Candidates of the pending program."""
     reward: float = 0.0
     over: bool = False
     ending: tuple[bool, dict[str, Any]] | None = None
@@ -109,7 +111,8 @@ class CodeRepairEnv(CodeEnv[_Episode]):
     | `candidate_scores` | (max_candidates, 8) | float32 | [0, 1] | Ochiai value of the line, is it the highest, its rank, share of failing tests running it; size change; how often the new names occur; tries on this line, best gain among them |
     | `action_mask` | (max_candidates,) | int8 | {0, 1} | 1 = valid; also `action_masks()` |
 
-    V is `code_envs.syntax.tokens.VOCABULARY_SIZE`. Names are numbered by first appearance in the episode.
+    V is `code_envs.syntax.tokens.VOCABULARY_SIZE`. Names are numbered by first appearance in
+    the starting program.
 
     ## Starting State
     A task drawn with `np_random`, or `reset(options={"task_id": ...})`. Its faulty program has been executed.
@@ -230,7 +233,6 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         assert episode is not None
         assert episode.pending is not None
         version = self._judge(episode, episode.pending, outcome)
-        episode.pending = None
         episode.path.append(version)
         episode.best = version.verdict.share
         episode.description = episode.enumerator.ids.text(episode.task.description)[:DESCRIPTION_TOKENS]
@@ -255,6 +257,12 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         if program.source in episode.known:
             return None
         return episode.task.reward_tests.job(program.source, episode.limits, trace=True)
+
+    def prepare(self) -> None:
+        """Enumerate the edits of the program that is being executed."""
+        episode = self._running()
+        if episode.pending is not None:
+            episode.prepared = episode.enumerator(episode.pending)
 
     def finish(self, outcome: Outcome | None) -> Transition | Job:
         """Second half of `step`; at the end of an episode, the job that runs the held-out tests comes first."""
@@ -300,10 +308,11 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         episode.attempts += 1
         if episode.last < 0:
             return {"invalid"}
-        program, episode.pending = episode.pending, None
+        program = episode.pending
         assert program is not None
         if outcome is None:
             version = episode.known[program.source]
+            episode.pending = None
         else:
             episode.executions += 1
             version = self._judge(episode, program, outcome)
@@ -336,7 +345,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             episode.ending = None
             return self._observation(episode), episode.reward, False, True, info | failure
         if episode.pending is not None:
-            episode.pending = None
+            episode.pending = episode.prepared = None
             episode.edits.pop()
         episode.over = True
         episode.reward = 0.0
@@ -351,9 +360,10 @@ class CodeRepairEnv(CodeEnv[_Episode]):
     # a version of the program ---------------------------------------------------------------------
 
     def _judge(self, episode: _Episode, program: Program, outcome: Outcome) -> _Version:
-        """Grade an execution and enumerate the edits of the program."""
+        """Grade an execution and rank the edits of the program."""
         verdict = episode.task.reward_tests.grade(outcome, self.executor)
-        candidates = episode.enumerator(program)
+        candidates = episode.enumerator(program) if episode.prepared is None else episode.prepared
+        episode.pending = episode.prepared = None
         lines = program.source.count(b"\n") + 1
         passed = verdict.passed
         if len(passed) != len(outcome.results):

@@ -72,13 +72,33 @@ def test_dropout_works_while_learning_only():
     """The policy learns in training mode and acts in evaluation mode."""
     env = DummyVecEnv([Taught] * 2)
     policy = small(PPO, env).policy
-    teacher = Imitation(policy, env, ImitationConfig(updates=1), seed=0)
-    modes = []
-    update, collect = teacher._update, teacher._collect
-    teacher._update = lambda *batch: (modes.append(policy.training), update(*batch))[1]
-    teacher._collect = lambda *state: (collect(*state), modes.append(policy.training))[0]
-    teacher.learn(lambda row: 1.0)
-    assert modes == [False] * teacher.config.collect_steps + [True]
+    teacher = Imitation(policy, env, ImitationConfig(updates=1, expert_share=0.0), seed=0)
+    learning, acting = [], []
+    update, predict = teacher._update, policy._predict
+    teacher._update = lambda *batch: (learning.append(policy.training), update(*batch))[1]
+    policy._predict = lambda *state, **how: (acting.append(policy.training), predict(*state, **how))[1]
+    rows = iter([0.9, 1.0])
+    teacher.learn(lambda row: next(rows))
+    assert learning == [True, True]
+    assert acting
+    assert not any(acting)
+    assert not policy.training
+
+
+def test_the_policy_is_asked_only_where_the_expert_does_not_act():
+    """In the first round the expert acts alone."""
+    env = DummyVecEnv([Taught] * 2)
+    policy = small(PPO, env).policy
+    teacher = Imitation(policy, env, ImitationConfig(updates=1, expert_share=0.0), seed=0)
+    asked = []
+    predict = policy.predict
+    policy.predict = lambda states, **how: (asked.append(len(states["code"])), predict(states, **how))[1]
+    rows = iter([1.0])
+    teacher.learn(lambda row: next(rows))
+    assert asked == []
+    rows = iter([0.5, 1.0])
+    teacher.learn(lambda row: next(rows))
+    assert set(asked) == {1, 2}
 
 
 def test_thinned_masks_keep_the_expert():
