@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 __all__ = ["Suspicion", "ochiai"]
 
@@ -14,25 +15,29 @@ class Suspicion:
     """Ochiai value, share of failing tests, and rank of each line.
 
     Args:
-        value: Ochiai value per line, (L + 1,) float32; entry 0 is unused.
-        failing: Share of the failing tests that run the line, (L + 1,) float32.
+        value: Ochiai value per line, L + 1 of them; entry 0 is unused.
+        failing: Share of the failing tests that run the line, L + 1 of them.
+
+    Attributes:
+        value: (L + 1,) float32.
+        failing: (L + 1,) float32.
+        highest: Whether no line has a higher value, (L + 1,) bool; False where nothing is suspicious.
+        rank: How many different values are higher, (L + 1,) float32.
     """
 
     __slots__ = ("failing", "highest", "rank", "value")
 
-    def __init__(self, value: NDArray[np.float32], failing: NDArray[np.float32]) -> None:
-        self.value = value
-        self.failing = failing
-        self.highest = (value == value.max()) & (value > 0)
-        order = np.argsort(-value)
-        falls = np.diff(value[order], prepend=value[order[:1]]) < 0
-        self.rank = np.empty(len(value), np.float32)
-        self.rank[order] = np.cumsum(falls)
+    def __init__(self, value: Sequence[float], failing: Sequence[float]) -> None:
+        ranks = {each: rank for rank, each in enumerate(sorted(set(value), reverse=True))}
+        self.value = np.array(value, np.float32)
+        self.failing = np.array(failing, np.float32)
+        self.rank = np.array([ranks[each] for each in value], np.float32)
+        self.highest = (self.rank == 0) & (self.value > 0)
 
     @classmethod
     def none(cls, lines: int) -> Suspicion:
         """No information: every line alike."""
-        return cls(np.zeros(lines + 1, np.float32), np.zeros(lines + 1, np.float32))
+        return cls([0.0] * (lines + 1), [0.0] * (lines + 1))
 
 
 def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) -> Suspicion:
@@ -48,17 +53,12 @@ def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) ->
     failures = sum(not ok for ok in passed)
     if not failures:
         return Suspicion.none(lines)
-    passing: list[int] = []
-    failing: list[int] = []
-    for run, ok in zip(runs, passed, strict=True):
-        (passing if ok else failing).extend(set(run))
-    failed = _counts(failing, lines)
-    executed = failed + _counts(passing, lines)
-    value = failed / np.sqrt(np.maximum(failures * executed, 1))
-    return Suspicion(value.astype(np.float32), (failed / failures).astype(np.float32))
-
-
-def _counts(executed: list[int], lines: int) -> NDArray[np.int64]:
-    """How often each line of a program occurs; the candidate reports its own lines, so others are ignored."""
-    index = np.array(executed, np.int64)
-    return np.bincount(index[(index > 0) & (index <= lines)], minlength=lines + 1)
+    failed, executed = [0] * (lines + 1), [0] * (lines + 1)
+    # most tests run the same lines; arrays of so few numbers cost more than lists
+    for (run, ok), count in Counter(zip(map(tuple, runs), passed, strict=True)).items():
+        for line in set(run):
+            if 0 < line <= lines:  # the candidate reports its own lines, and may lie
+                executed[line] += count
+                failed[line] += 0 if ok else count
+    value = [bad / math.sqrt(failures * every) if bad else 0.0 for bad, every in zip(failed, executed, strict=True)]
+    return Suspicion(value, [bad / failures for bad in failed])

@@ -57,7 +57,7 @@ class _Episode:
     task: Task
     limits: Limits
     enumerator: Enumerator
-    description: list[int] = field(default_factory=list)
+    description: tuple[int, ...] = ()
     path: list[_Version] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     known: dict[bytes, _Version] = field(default_factory=dict)
@@ -454,7 +454,8 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             suite = episode.task.reward_tests
             failed = suite.descriptions[min(version.failure, len(suite.descriptions) - 1)]
             status = version.calls[version.failure]
-            ids += episode.enumerator.ids.text(f"{status} {version.message[:40]} {failed[:200]}")
+            ids += episode.enumerator.ids.text(f"{status} {version.message[:40]}")
+            ids += episode.enumerator.ids.text(failed[:200])
         text = np.zeros(self._text_tokens, np.int32)
         text[: len(ids)] = ids[: self._text_tokens]
         return text

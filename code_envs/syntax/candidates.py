@@ -66,10 +66,9 @@ class Batch:
             assert batch.keys is not None
             for start, length, text in batch.keys:
                 key = (start + offset, length, text)
-                if not (length and text):
-                    key = leftmost(key, source)
-                keep.append(key not in seen)
-                seen.add(key)
+                before = len(seen)
+                seen.add(key if length and text else leftmost(key, source))
+                keep.append(len(seen) > before)
         every = cls.beside(parts)
         if all(keep):
             return every
@@ -149,12 +148,11 @@ class CandidateSet:
         inside = first >= behind
         first = np.where(inside, position, first)
         behind = np.where(inside, position + (starts < ends), behind)
-        padded = np.concatenate([self.tokens, _NO_TOKENS])
-        for number in range(OLD_TOKENS):
-            found[:, 1 + number] = padded[first + number] * (first + number < behind)
+        number = first[:, None] + _OLD
+        found[:, 1:] = self.tokens.take(number, mode="clip") * (number < behind[:, None])
 
 
-_NO_TOKENS = np.zeros(OLD_TOKENS, np.int32)
+_OLD = np.arange(OLD_TOKENS)
 
 
 def joined(arrays: list[NDArray[np.int32]]) -> NDArray[np.int32]:
@@ -167,7 +165,7 @@ def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], lim
 
     Args:
         operators: Operator of each candidate, (N,) int32.
-        priority: Suspiciousness of each candidate's line, (N,) float32.
+        priority: Suspiciousness of each candidate's line, (N,) float32 in [0, 1].
         limit: How many to keep.
 
     Returns:
@@ -176,7 +174,7 @@ def round_robin(operators: NDArray[np.int32], priority: NDArray[np.float32], lim
     count = len(operators)
     if count <= limit:
         return np.arange(count)
-    order = np.lexsort((-priority, operators))
+    order = np.argsort(2.0 * operators - priority, kind="stable")
     sizes = np.bincount(operators)
     turn = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     full = _full_turns(sizes[sizes > 0].tolist(), limit)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import zlib
+from array import array
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,11 +31,21 @@ from code_envs.syntax.candidates import (
 from code_envs.syntax.context import Context, function_name
 from code_envs.syntax.expressions import CoreExpressions
 from code_envs.syntax.languages import Grammar
-from code_envs.syntax.minimal import Key, canonical, minimal
+from code_envs.syntax.minimal import Key, leftmost, minimal
 from code_envs.syntax.program import Program
 from code_envs.syntax.python_expressions import PythonExpressions
 from code_envs.syntax.rewrite import Rewrite, surroundings
-from code_envs.syntax.statements import Insertions, Place, Setting, WholeStatements, core_statements, swapped_arms
+from code_envs.syntax.statements import (
+    Insertions,
+    NextStatements,
+    Pair,
+    Place,
+    Setting,
+    WholeStatements,
+    deleted,
+    swapped,
+    swapped_arms,
+)
 from code_envs.syntax.tokens import DEDENT, INDENT, NEWLINE, PADDING, TokenIds, lex, tokens_of
 from code_envs.syntax.tree import Node, lighten
 
@@ -50,11 +60,14 @@ _PADDING = (PADDING,) * NEW_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A header, a statement or all of a compound one: token ids with byte offsets, and the rewrites inside it."""
+    """A header, a statement or all of a compound one: token ids with byte offsets, and the rewrites inside it.
+
+    A compound statement hardly ever comes back unchanged, so that the batches of its parts are not put together.
+    """
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int32]
-    batch: Batch
+    batches: list[tuple[int, Batch]]
 
 
 class Enumerator:
@@ -79,9 +92,10 @@ class Enumerator:
 
     def _forget(self) -> None:
         self._nodes: dict[tuple[Any, ...], Batch] = {}
-        self.sections: dict[tuple[Place, bytes, str], _Unit] = {}
+        self.sections: dict[tuple[Place, tuple[bytes, ...], str], _Unit] = {}
         self._units: dict[tuple[bytes, str, str], _Unit] = {}
         self._places: dict[tuple[Place, str], Batch] = {}
+        self._pairs: dict[Pair, Batch] = {}
         self._settings: dict[tuple[Setting, str, tuple[bytes, ...]], tuple[Batch, Batch]] = {}
         self._lines: dict[tuple[Setting, str], frozenset[bytes]] = {}
         self._changes: dict[str, _Change] = {}
@@ -119,7 +133,7 @@ class Enumerator:
             root = lighten(node, skip)
             parts = [(each.start, self._expression(each, scope)) for each in root.walk(self.context.grammar.opaque)]
             parts = [(start, batch) for start, batch in parts if batch.texts]
-        return _Unit(tokens, np.array(offsets, np.int32), Batch.joined(parts, text))
+        return _Unit(tokens, np.array(offsets, np.int32), [(0, Batch.joined(parts, text))])
 
     def _expression(self, node: Node, scope: str) -> Batch:
         """Rewrites that belong to one node, remembered by its text and what it is to its parents."""
@@ -140,33 +154,47 @@ class Enumerator:
             if self._python:
                 rewrites = WholeStatements(place, node, self.context.scope(scope)).found
             else:
-                rewrites = core_statements(place, self.context.grammar.empty) + swapped_arms(place, node)
-            found = self._places[key] = self._batch(rewrites, place.text + place.gap + place.next_text)
+                rewrites = deleted(place, self.context.grammar.empty) + swapped_arms(place, node)
+            found = self._places[key] = self._batch(rewrites, place.text)
         return found
 
-    def insertions(self, setting: Setting, scope: str, beside: tuple[bytes, bytes]) -> tuple[Batch, Batch]:
-        """New statements before and behind one, remembered by its setting.
+    def pair(self, pair: Pair, node: TreeSitterNode) -> Batch:
+        """Rewrites of a statement and the next one, remembered."""
+        found = self._pairs.get(pair)
+        if found is None:
+            rewrites = NextStatements(pair, node).found if self._python else swapped(pair)
+            found = self._pairs[pair] = self._batch(rewrites, pair.text)
+        return found
+
+    def repeated(self, setting: Setting, scope: str, beside: tuple[bytes, bytes]) -> tuple[bytes, ...]:
+        """Which of a statement and the one before it `insertions` must not offer behind it.
 
         What a statement says itself is not put behind it, nor what the statement before it says: the insertions
         of that one, and its repetition, give the same programs.
         """
         lines = self._lines.get((setting, scope))
-        repeated = [text for text in beside if text in lines] if lines else []
-        key = (setting, scope, tuple(repeated))
+        if lines is None:
+            made = Insertions(setting, self.context.scope(scope)).after
+            lines = self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made)
+        return tuple(text for text in beside if text in lines)
+
+    def insertions(self, setting: Setting, scope: str, repeated: tuple[bytes, ...]) -> tuple[Batch, Batch]:
+        """New statements before and behind one, remembered by its setting."""
+        key = (setting, scope, repeated)
         found = self._settings.get(key)
         if found is None:
             made = Insertions(setting, self.context.scope(scope))
-            if lines is None:
-                self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made.after)
-                return self.insertions(setting, scope, beside)
             after = [each for each in made.after if each.text.strip().encode() not in repeated]
             found = self._settings[key] = (self._batch(made.before), self._batch(after))
         return found
 
-    def _batch(self, rewrites: Iterable[Rewrite], source: bytes = b"", base: int = 0) -> Batch:
+    def _batch(self, rewrites: list[Rewrite], source: bytes = b"", base: int = 0) -> Batch:
         """Rewrites of a text that starts at byte `base`, without those that give the same result as an earlier one."""
+        if not rewrites:
+            return _EMPTY
         keys: dict[Key, bytes] = {}
-        values: list[int] = []
+        values = array("i")
+        changes = self._changes
         for start, end, old, new, operator, node, role in rewrites:
             if old == new:
                 continue
@@ -174,13 +202,16 @@ class Enumerator:
             if head or tail:
                 start += head if old.isascii() else len(old[:head].encode())
                 end -= tail if old.isascii() else len(old[len(old) - tail :].encode())
-            change = self._changes.get(text) or self._change(text)
-            key = canonical((start - base, end - base, change.text), source)
+            encoded, seen = changes.get(text) or self._change(text)
+            start -= base
+            end -= base
+            key = (start, end - start, encoded)
+            if start == end or not encoded:
+                key = leftmost(key, source)
             if key not in keys:
-                keys[key] = change.text
-                values += (start - base, end - base, len(change.text), operator, _node_kind(node), role)
-                values += change.seen
-        return Batch(np.array(values, np.int32).reshape(-1, COLUMNS), list(keys.values()), list(keys))
+                keys[key] = encoded
+                values.extend((start, end, len(encoded), operator, _node_kind(node), role, *seen))
+        return Batch(np.frombuffer(values, np.int32).reshape(-1, COLUMNS), list(keys.values()), list(keys))
 
     def _change(self, text: str) -> _Change:
         """A replacement, remembered."""
@@ -250,40 +281,52 @@ class _Walk:
             self._structure(NEWLINE, node.end_byte)
             return
         place = self._place(node, following, previous is None, around)
-        earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
-        section = self._remembered(node, place, earlier, scope, around)
-        self.batches.append((start, section.batch))
+        repeated: tuple[bytes, ...] = ()
+        if self.python:
+            earlier = b"" if previous is None else self.source[previous.start_byte : previous.end_byte]
+            repeated = self.enumerator.repeated(place.setting, scope, (place.text, earlier))
+        section = self._remembered(node, place, repeated, scope, around)
+        self.batches += [(start + base, batch) for base, batch in section.batches]
         self.tokens.append(section.tokens)
         self.offsets.append(section.offsets + start)
+        if following is not None:
+            gap = self.source[node.end_byte : following.start_byte]
+            pair = Pair(place, gap, self.source[following.start_byte : following.end_byte])
+            self.batches.append((start, self.enumerator.pair(pair, node)))
 
     def _remembered(
-        self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings
+        self, node: TreeSitterNode, place: Place, repeated: tuple[bytes, ...], scope: str, around: _Surroundings
     ) -> _Unit:
         known = self.enumerator.sections
-        key = (place, earlier, scope)
+        key = (place, repeated, scope)
         if self.windowed or key not in known:
             inside = _Walk(self.enumerator, self.source, self.window, self.windowed)
-            inside._gather(node, place, earlier, scope, around)
-            section = inside._section(node.start_byte)
+            inside._gather(node, place, repeated, scope, around)
+            section = inside._section(node)
             if self.windowed:
                 return section
             known[key] = section
         return known[key]
 
-    def _gather(self, node: TreeSitterNode, place: Place, earlier: bytes, scope: str, around: _Surroundings) -> None:
+    def _gather(
+        self, node: TreeSitterNode, place: Place, repeated: tuple[bytes, ...], scope: str, around: _Surroundings
+    ) -> None:
         """A statement's edits as a whole, its own expressions, then its blocks."""
         start, end = node.start_byte, node.end_byte
         self.batches.append((start, self.enumerator.statement(place, node, scope)))
         if self.python:
-            before, after = self.enumerator.insertions(place.setting, scope, (place.text, earlier))
+            before, after = self.enumerator.insertions(place.setting, scope, repeated)
             self.batches += [(start, before), (end, after)]
         self._part(node, scope, around)
         self._structure(NEWLINE, end)
 
-    def _section(self, start: int) -> _Unit:
-        """What was gathered, relative to a byte."""
+    def _section(self, node: TreeSitterNode) -> _Unit:
+        """What was gathered, relative to a statement."""
+        start = node.start_byte
         batches = [(base - start, batch) for base, batch in self.batches if batch.texts]
-        return _Unit(joined(self.tokens), joined(self.offsets) - start, Batch.beside(batches))
+        if node.type not in self.table.compound:
+            batches = [(0, Batch.beside(batches))]
+        return _Unit(joined(self.tokens), joined(self.offsets) - start, batches)
 
     def _part(self, node: TreeSitterNode, scope: str, around: _Surroundings) -> None:
         """A statement or a clause of one: its header, then its blocks and clauses."""
@@ -300,7 +343,7 @@ class _Walk:
             unit = self.enumerator.unit(text, node, scope, self._skip(inner))
             self.tokens.append(unit.tokens)
             self.offsets.append(unit.offsets + start)
-            self.batches.append((start, unit.batch))
+            self.batches += [(start, batch) for _, batch in unit.batches]
         if opened.type in self.table.functions:
             around = _Surroundings(True, True, False)
         elif node.type in self.table.loops:
@@ -333,11 +376,8 @@ class _Walk:
         stop = source.find(b"\n", end)
         rest = source[end : stop if stop >= 0 else len(source)].strip()
         inline = bool(indent.strip()) or (bool(rest) and not rest.startswith((b"#", b"//")))
-        text = source[start:end]
-        if following is None:
-            return Place(Setting(node.type, "", indent, inline, first, True, *around), text, b"", b"")
-        gap, next_text = source[end : following.start_byte], source[following.start_byte : following.end_byte]
-        return Place(Setting(node.type, following.type, indent, inline, first, False, *around), text, gap, next_text)
+        type_, last = ("", True) if following is None else (following.type, False)
+        return Place(Setting(node.type, type_, indent, inline, first, last, *around), source[start:end])
 
 
 CLAUSES = frozenset(
@@ -372,6 +412,9 @@ def _docstring(node: TreeSitterNode) -> bool:
 @functools.lru_cache(maxsize=SHARED)
 def _shared(source: bytes, language: str) -> Enumerator:
     return Enumerator(Program(source, language))
+
+
+_EMPTY = Batch(np.zeros((0, COLUMNS), np.int32), [], [])
 
 
 @functools.cache

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Key", "canonical", "leftmost", "minimal"]
+__all__ = ["Key", "leftmost", "minimal"]
 
 Key = tuple[int, int, bytes]
-"""First byte, byte behind the last (or length) of the replaced range, and the replacement."""
+"""First byte and length of the replaced range, and the replacement.
+
+The keys of two edits of a text, `leftmost` where they only insert or delete, are equal exactly if the edits give
+the same result; moved blocks are not compared.
+"""
 
 _SIGNS = frozenset("<>=!*/+-&|^")
 
@@ -24,14 +28,6 @@ def minimal(old: str, new: str) -> tuple[int, int, str]:
     while tail and (_splits(old, len(old) - tail) or _splits(new, len(new) - tail)):
         tail -= 1
     return head, tail, new[head : len(new) - tail]
-
-
-def canonical(edit: Key, source: bytes) -> Key:
-    """The same for two edits of a text exactly if they give the same result; moved blocks are not compared."""
-    start, end, text = edit
-    if start != end and text:
-        return start, end - start, text
-    return leftmost((start, end - start, text), source)
 
 
 def leftmost(key: Key, source: bytes) -> Key:

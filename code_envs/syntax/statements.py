@@ -1,7 +1,7 @@
 """The core operators on whole statements: delete and move, for every language; the rest for Python.
 
 A `Setting` is where a statement stands; what may be inserted before or behind it depends on nothing
-else. A `Place` adds its text and its neighbour. Both are keys: rewrites are relative to the statement,
+else. A `Place` adds its text, a `Pair` the next statement. All are keys: rewrites are relative to the statement,
 so they can be remembered while the rest of the program changes.
 """
 
@@ -15,7 +15,17 @@ from tree_sitter import Node as TreeSitterNode
 from code_envs.syntax.context import Kind, Scope, compatible
 from code_envs.syntax.rewrite import Operator, Rewrite, Role
 
-__all__ = ["Insertions", "Place", "Setting", "WholeStatements", "core_statements", "swapped_arms"]
+__all__ = [
+    "Insertions",
+    "NextStatements",
+    "Pair",
+    "Place",
+    "Setting",
+    "WholeStatements",
+    "deleted",
+    "swapped",
+    "swapped_arms",
+]
 
 
 class Setting(NamedTuple):
@@ -33,12 +43,23 @@ class Setting(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A statement in its setting; equal places have equal rewrites."""
+    """A statement in its setting; equal places have equal rewrites of the statement."""
 
     setting: Setting
     text: bytes
+
+
+class Pair(NamedTuple):
+    """A statement and the next one; equal pairs have equal rewrites that need both."""
+
+    place: Place
     gap: bytes
     next_text: bytes
+
+    @property
+    def text(self) -> bytes:
+        """Both statements and what stands between them."""
+        return self.place.text + self.gap + self.next_text
 
 
 LEAVES = frozenset({"return_statement", "break_statement", "continue_statement", "raise_statement"})
@@ -61,18 +82,22 @@ GUARDS_MAX, RETURNS_MAX, PAIRS_MAX, NAMES_MAX, TARGETS_MAX = 4, 6, 8, 5, 4
 Put = Callable[..., None]
 
 
-def core_statements(place: Place, empty: str) -> list[Rewrite]:
-    """DEL and MOV in any language: delete a statement, swap it with the next."""
-    found: list[Rewrite] = []
+def deleted(place: Place, empty: str) -> list[Rewrite]:
+    """DEL in any language: delete a statement."""
     setting = place.setting
-    if setting.type not in FIXED_STATEMENTS:
-        text = empty if (setting.first and setting.last) or (setting.inline and empty == "pass") else ""
-        found.append(_rewrite(setting, 0, len(place.text), place.text, text, Operator.DELETE))
-    if place.next_text and not setting.inline and not {setting.type, setting.next_type} & FIXED_STATEMENTS:
-        both = place.text + place.gap + place.next_text
-        swapped = (place.next_text + place.gap + place.text).decode("utf-8", "replace")
-        found.append(_rewrite(setting, 0, len(both), both, swapped, Operator.MOVE))
-    return found
+    if setting.type in FIXED_STATEMENTS:
+        return []
+    text = empty if (setting.first and setting.last) or (setting.inline and empty == "pass") else ""
+    return [_rewrite(setting, 0, len(place.text), place.text, text, Operator.DELETE)]
+
+
+def swapped(pair: Pair) -> list[Rewrite]:
+    """MOV in any language: swap a statement with the next."""
+    (setting, text), gap, next_text = pair
+    if setting.inline or {setting.type, setting.next_type} & FIXED_STATEMENTS:
+        return []
+    both = (next_text + gap + text).decode("utf-8", "replace")
+    return [_rewrite(setting, 0, len(pair.text), pair.text, both, Operator.MOVE)]
 
 
 def swapped_arms(place: Place, node: TreeSitterNode) -> list[Rewrite]:
@@ -214,8 +239,55 @@ class Insertions:
                     put(Operator.INSERT_ASSIGNMENT, f"{target} = {value}")
 
 
-class WholeStatements:
-    """Rewrites of one Python statement as a whole: another kind, moved, deleted, unwrapped, repeated.
+class _Statements:
+    """Rewrites of one Python statement, relative to it.
+
+    Args:
+        place: The statement.
+        node: Its tree-sitter node.
+
+    Attributes:
+        found: The rewrites.
+    """
+
+    def __init__(self, place: Place, node: TreeSitterNode) -> None:
+        self.place = place
+        self.setting = place.setting
+        self.node = node
+        self.base = node.start_byte
+        self.end = len(place.text)
+        self.old = place.text
+        self.found: list[Rewrite] = []
+
+    def _put(self, operator: Operator, start: int, end: int, text: str) -> None:
+        old = self.old[start:end]
+        self.found.append(_rewrite(self.setting, start, end, old, text, operator))
+
+    def _start(self, node: TreeSitterNode) -> int:
+        return node.start_byte - self.base
+
+    def _end(self, node: TreeSitterNode) -> int:
+        return node.end_byte - self.base
+
+    def _parts(self) -> tuple[list[TreeSitterNode], list[TreeSitterNode]]:
+        """Clauses and blocks of a compound statement; no block where one is empty."""
+        clauses = [each for each in self.node.children if each.type.endswith("_clause")]
+        bodies = [below for each in [self.node, *clauses] for below in each.children if below.type == "block"]
+        return clauses, bodies if all(body.named_child_count for body in bodies) else []
+
+    def _inner(self, body: TreeSitterNode) -> str | None:
+        """Indentation of a block, or None where it does not stand on lines of its own."""
+        start = self._start(body)
+        lead = self.place.text[self._line_start(start) : start].decode("utf-8", "replace").lstrip("\n")
+        return lead if not lead.strip() and len(lead) > len(self.setting.indent) else None
+
+    def _line_start(self, offset: int) -> int:
+        """Offset of the line break before `offset`, or 0."""
+        return max(self.place.text.rfind(b"\n", 0, offset), 0)
+
+
+class WholeStatements(_Statements):
+    """Rewrites of one Python statement as a whole: another kind, deleted, unwrapped, its parts moved.
 
     Args:
         place: The statement.
@@ -224,39 +296,16 @@ class WholeStatements:
     """
 
     def __init__(self, place: Place, node: TreeSitterNode, scope: Scope) -> None:
-        if place.text.endswith(b";"):  # another statement cannot take its place, or follow, without a line break
-            place = place._replace(gap=b"", next_text=b"")
-        self.place = place
-        self.setting = place.setting
-        self.node = node
-        self.base = node.start_byte
-        self.end = len(place.text)
-        self.old = place.text + place.gap + place.next_text
+        super().__init__(place, node)
         self.scope = scope
-        self.found: list[Rewrite] = []
         if self.setting.in_function and self.setting.type not in FIXED_STATEMENTS:
-            self._collect_all()
-
-    def _collect_all(self) -> None:
-        self.found += core_statements(self.place, "pass")
-        self._statement()
-        if not self.setting.inline:
-            self._duplicate()
-            if self.setting.type in BLOCKS:
+            self.found += deleted(place, "pass")
+            self._statement()
+            if not self.setting.inline and self.setting.type in BLOCKS:
                 self._blocks()
-
-    def _put(self, operator: Operator, start: int, end: int, text: str) -> None:
-        old = self.old[start:end]
-        self.found.append(_rewrite(self.setting, start, end, old, text, operator))
 
     def _whole(self, operator: Operator, text: str) -> None:
         self._put(operator, 0, self.end, text)
-
-    def _start(self, node: TreeSitterNode) -> int:
-        return node.start_byte - self.base
-
-    def _end(self, node: TreeSitterNode) -> int:
-        return node.end_byte - self.base
 
     # one statement becomes another ----------------------------------------------------------------
 
@@ -296,20 +345,11 @@ class WholeStatements:
             self._whole(Operator.STATEMENT, f"{_text(receiver)} = {_text(value)}")
             self._whole(Operator.STATEMENT, f"{_text(receiver)} += {_text(value)}")
 
-    def _duplicate(self) -> None:
-        """INSD: the statement once more behind its next neighbour."""
-        place, setting = self.place, self.setting
-        simple = setting.type == "expression_statement" and b"\n" not in place.text
-        if simple and place.next_text not in (b"", place.text) and setting.next_type not in LEAVES | FIXED_STATEMENTS:
-            end = self.end + len(place.gap) + len(place.next_text)
-            self._put(Operator.INSERT_DUPLICATE, end, end, f"\n{setting.indent}{place.text.decode()}")
-
     # compound statements --------------------------------------------------------------------------
 
     def _blocks(self) -> None:
-        clauses = [each for each in self.node.children if each.type.endswith("_clause")]
-        bodies = [below for each in [self.node, *clauses] for below in each.children if below.type == "block"]
-        if not bodies or not all(body.named_child_count for body in bodies):
+        clauses, bodies = self._parts()
+        if not bodies:
             return
         if not clauses and self.setting.type in ("if_statement", "for_statement", "while_statement"):
             self._unwrap(bodies[0])
@@ -318,8 +358,6 @@ class WholeStatements:
                 self._put(Operator.DELETE, self._line_start(self._start(clause)), self._end(clause), "")
         for body in bodies:
             self._dedent_last(body)
-        if self.place.next_text and self.setting.next_type not in FIXED_STATEMENTS:
-            self._indent_next(bodies[-1])
         if self.setting.type == "if_statement":
             self._branches(bodies, clauses)
 
@@ -341,18 +379,6 @@ class WholeStatements:
         if last.type != "comment" and not self.place.text[start : self._start(last)].strip():
             moved = f"\n{self.setting.indent}{_shift(_text(last), inner, self.setting.indent)}"
             self._put(Operator.MOVE, start, self.end, moved)
-
-    def _indent_next(self, body: TreeSitterNode) -> None:
-        """MOV: the next statement joins the last block."""
-        inner = self._inner(body)
-        if inner is None or self._end(body) != self.end:
-            return
-        place = self.place
-        lines = place.next_text.split(b"\n")[1:]
-        if any(line.strip() and not line.startswith(self.setting.indent.encode()) for line in lines):
-            return  # tabs and blanks are mixed
-        moved = f"\n{inner}{_shift(place.next_text.decode('utf-8', 'replace'), self.setting.indent, inner)}"
-        self._put(Operator.MOVE, self.end, self.end + len(place.gap) + len(place.next_text), moved)
 
     def _branches(self, bodies: list[TreeSitterNode], clauses: list[TreeSitterNode]) -> None:
         """SWP: exchange the arms; INSD: give an `if` an `else`; STX: `elif` becomes `if`."""
@@ -390,15 +416,47 @@ class WholeStatements:
         text = node.text or b""  # looking for the words first spares most walks over whole blocks
         return (b"break" in text or b"continue" in text) and _jumps(node)
 
-    def _inner(self, body: TreeSitterNode) -> str | None:
-        """Indentation of a block, or None where it does not stand on lines of its own."""
-        start = self._start(body)
-        lead = self.place.text[self._line_start(start) : start].decode("utf-8", "replace").lstrip("\n")
-        return lead if not lead.strip() and len(lead) > len(self.setting.indent) else None
 
-    def _line_start(self, offset: int) -> int:
-        """Offset of the line break before `offset`, or 0."""
-        return max(self.place.text.rfind(b"\n", 0, offset), 0)
+class NextStatements(_Statements):
+    """Rewrites of one Python statement and the next: swapped, repeated, joined.
+
+    Args:
+        pair: Both statements.
+        node: The tree-sitter node of the first.
+    """
+
+    def __init__(self, pair: Pair, node: TreeSitterNode) -> None:
+        super().__init__(pair.place, node)
+        self.pair = pair
+        self.old = pair.text
+        setting = self.setting
+        if pair.place.text.endswith(b";"):  # another statement cannot take its place, or follow, without a line break
+            return
+        if setting.in_function and not setting.inline and setting.type not in FIXED_STATEMENTS:
+            self.found += swapped(pair)
+            self._duplicate()
+            if setting.type in BLOCKS and setting.next_type not in FIXED_STATEMENTS:
+                self._indent_next()
+
+    def _duplicate(self) -> None:
+        """INSD: the statement once more behind its next neighbour."""
+        text, setting = self.place.text, self.setting
+        simple = setting.type == "expression_statement" and b"\n" not in text
+        if simple and self.pair.next_text != text and setting.next_type not in LEAVES | FIXED_STATEMENTS:
+            end = len(self.old)
+            self._put(Operator.INSERT_DUPLICATE, end, end, f"\n{setting.indent}{text.decode()}")
+
+    def _indent_next(self) -> None:
+        """MOV: the next statement joins the last block."""
+        _, bodies = self._parts()
+        inner = self._inner(bodies[-1]) if bodies else None
+        if inner is None or self._end(bodies[-1]) != self.end:
+            return
+        lines = self.pair.next_text.split(b"\n")[1:]
+        if any(line.strip() and not line.startswith(self.setting.indent.encode()) for line in lines):
+            return  # tabs and blanks are mixed
+        moved = f"\n{inner}{_shift(self.pair.next_text.decode('utf-8', 'replace'), self.setting.indent, inner)}"
+        self._put(Operator.MOVE, self.end, len(self.old), moved)
 
 
 def _text(node: TreeSitterNode) -> str:

@@ -12,7 +12,7 @@ import builtins
 import keyword
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 __all__ = [
     "DEDENT",
@@ -82,6 +82,8 @@ FIXED = _fixed()
 NAME_SLOTS, LITERAL_SLOTS, BUCKETS = 64, 32, 512
 SHARED_SLOTS = 8
 """So many of the slots of each kind are for tokens that the starting program does not have."""
+TEXTS = 256
+"""Texts whose ids are remembered."""
 _NAMES = _SPECIAL + len(FIXED)
 _LITERAL = _NAMES + NAME_SLOTS
 _BUCKET = _LITERAL + LITERAL_SLOTS
@@ -114,6 +116,7 @@ class TokenIds(dict[str, int]):
         self._enter(filter(_is_name, tokens), _NAMES, NAME_SLOTS - SHARED_SLOTS)
         self._enter(filter(_is_literal, tokens), _LITERAL, LITERAL_SLOTS - SHARED_SLOTS)
         self._known = dict(self)
+        self._texts: dict[str, tuple[int, ...]] = {}
 
     def _enter(self, tokens: Iterable[str], first: int, count: int) -> None:
         self.update(zip(tokens, range(first, first + count), strict=False))
@@ -130,18 +133,25 @@ class TokenIds(dict[str, int]):
         self[token] = found
         return found
 
-    def text(self, description: str) -> list[int]:
+    def text(self, description: str) -> tuple[int, ...]:
         """Ids of a description: names known from the starting program keep their slot, other words get a bucket."""
-        ids: list[int] = []
+        found = self._texts.get(description)
+        if found is None:
+            if len(self._texts) == TEXTS:
+                self._texts.clear()
+            found = self._texts[description] = tuple(self._read(description))
+        return found
+
+    def _read(self, description: str) -> Iterator[int]:
         for token in _TOKEN.findall(description):
             known = self._known.get(token)
             if known is not None:
-                ids.append(known)
+                yield known
             elif _is_literal(token):
-                ids.append(self[token])
+                yield self[token]
             else:
-                ids.extend(_BUCKET + zlib.crc32(part.lower().encode()) % BUCKETS for part in _CAMEL.findall(token))
-        return ids
+                for part in _CAMEL.findall(token):
+                    yield _BUCKET + zlib.crc32(part.lower().encode()) % BUCKETS
 
 
 def _is_name(token: str) -> bool:

@@ -70,9 +70,8 @@ def test_ids_are_in_range_and_overflow_shares_slots():
         assert 1 < len(set(found[own:])) <= SHARED_SLOTS
         assert not set(found[:own]) & set(found[own:])
     assert not set(names) & set(literals)
-    odd = [table[each] for each in ("é", "☃", "'", '"""', "\x00", "`x`", "0x1F", "1e9", ".5", "$")] + table.text(
-        "Ünïcode ☃ 'x' 12 x_y"
-    )
+    odd = [table[each] for each in ("é", "☃", "'", '"""', "\x00", "`x`", "0x1F", "1e9", ".5", "$")]
+    odd += table.text("Ünïcode ☃ 'x' 12 x_y")
     assert all(0 <= each < VOCABULARY_SIZE for each in [*names, *literals, *odd, *FIXED.values()])
     assert len(set(FIXED.values())) == len(FIXED)
     assert 0 not in [*names, *literals, *odd]
