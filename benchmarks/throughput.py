@@ -4,13 +4,15 @@
 
 Two questions, each answered within one run, side by side, because absolute times are noisy: the CPU time of
 a step with one uncached execution against the executor's own cost of that execution, and the executions per
-second of 32 environments against those of the executor alone, on the same jobs and 2 workers.
+second of 32 environments against those of the executor alone, on the same jobs with 1 and 2 workers. With as
+many workers as cores, enumeration and executions share the cores; with fewer, the trainer has one for itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 import time
@@ -29,6 +31,8 @@ from code_envs.tasks.task import TaskSet
 from code_envs.vector import CodeVectorEnv
 
 __all__ = ["compare_throughput", "step_cost"]
+
+WORKERS = (1, 2)
 
 
 def step_cost(tasks: TaskSet, executor: Executor, steps: int, seed: int = 0) -> dict[str, float]:
@@ -144,17 +148,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     executor = open_executor("local:2")
     tasks = load(options.tasks, executor)
     one = step_cost(tasks, executor, options.steps)
-    many = compare_throughput(tasks, executor, 32, 16, options.rounds)
     print(f"One environment, CPU time, median of {options.steps} steps on {tasks.name}:")
     print(f"  execution alone      {one['execution_ms']:.2f} ms, of which runner {one['runner_ms']:.2f} ms")
     print(f"  rest of the step     {one['rest_of_step_ms']:.2f} ms (90 %: {one['rest_of_step_p90_ms']:.2f} ms)")
     print(f"  step / execution     {one['step_to_execution_ratio']:.2f}")
-    print(f"{many['num_envs']} environments, 2 workers, median of {options.rounds} turns:")
-    print(f"  executor alone       {many['executor_per_s']:.0f} executions/s")
-    print(f"  environments         {many['environments_per_s']:.0f} executions/s")
-    print(f"  share                {many['share']:.2f}")
+    many = []
+    for workers in WORKERS:
+        found = compare_throughput(tasks, open_executor(f"local:{workers}"), 32, 16, options.rounds)
+        many.append({"workers": workers, **found})
+        print(f"{found['num_envs']} environments, workers: {workers}, median of {options.rounds} turns:")
+        print(f"  executor alone       {found['executor_per_s']:.0f} executions/s")
+        print(f"  environments         {found['environments_per_s']:.0f} executions/s")
+        print(f"  share                {found['share']:.2f}")
     if options.json:
-        machine = f"{platform.machine()}, Python {platform.python_version()}"
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(
             json.dumps({"tasks": tasks.name, "machine": machine, "step": one, "many": many}, indent=1)

@@ -12,12 +12,16 @@ import re
 from code_envs.errors import ConfigurationError
 from code_envs.execution.executor import Executor
 from code_envs.execution.local import LocalExecutor
+from code_envs.execution.pipeline import PipelinedExecutor
 
 __all__ = ["open_executor"]
 
-_shared: dict[tuple[int, str], LocalExecutor] = {}
-_LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
-_FORMS = "'local' (one worker on this machine), 'local:4' (four workers), or an Executor instance"
+_shared: dict[tuple[int, str, int], PipelinedExecutor] = {}
+_SPEC = re.compile(r"(local|docker)(?::([1-9][0-9]{0,3}))?")
+_FORMS = (
+    "'local' (one worker on this machine), 'local:4' (four workers), 'docker' or 'docker:4' (containers of a Docker "
+    "engine), or an Executor instance"
+)
 
 
 def open_executor(spec: str | Executor) -> Executor:
@@ -26,24 +30,29 @@ def open_executor(spec: str | Executor) -> Executor:
     Do not close a shared executor: it ends with the process.
 
     Args:
-        spec: "local", "local:<workers>", or an `Executor`.
+        spec: "local", "local:<workers>", "docker", "docker:<containers>", or an `Executor`.
 
     Raises:
         ConfigurationError: If the string names no executor of this version.
+        MissingDependencyError: If the executor needs a package that is not installed.
     """
     if isinstance(spec, Executor):
         return spec
-    match = _LOCAL.fullmatch(spec) if isinstance(spec, str) else None
+    match = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
     if match is None:
-        hint = (
-            " 'docker' is not available in this version." if isinstance(spec, str) and spec.startswith("docker") else ""
-        )
-        raise ConfigurationError(f"executor must be {_FORMS}, not {spec!r}.{hint}")
-    workers = int(match[1] or 1)
-    key = (os.getpid(), f"local:{workers}")
+        raise ConfigurationError(f"executor must be {_FORMS}, not {spec!r}.")
+    key = (os.getpid(), match[1], int(match[2] or 1))
     for other in [each for each in _shared if each[0] != key[0]]:
         del _shared[other]  # this process is a fork: its parent's workers are not ours
     shared = _shared.get(key)
     if shared is None or shared.closed:
-        shared = _shared[key] = LocalExecutor(workers)
+        shared = _shared[key] = _make(key[1], key[2])
     return shared
+
+
+def _make(kind: str, workers: int) -> PipelinedExecutor:
+    if kind == "local":
+        return LocalExecutor(workers)
+    from code_envs.execution.docker import DockerExecutor
+
+    return DockerExecutor(workers)

@@ -10,6 +10,8 @@ from code_envs.execution import hardening
 
 __all__ = ["Plan"]
 
+NAMESPACES = ["pid_namespace", "mount_namespace", "network_namespace", "ipc_namespace"]
+
 
 class Plan:
     """The protections that this machine gives, found out in throw-away forks."""
@@ -31,7 +33,11 @@ class Plan:
             self.missing[layer] = reason
 
     def _namespaces(self, wanted: str) -> str:
-        """The first way into namespaces that works: "root", "user", or "none"."""
+        """The first way into namespaces that works: "root", "user", or "none"; in a container, "container"."""
+        if wanted == "container":
+            _check_container()
+            self.layers += NAMESPACES
+            return wanted
         modes = ["root", "user"] if os.geteuid() == 0 else ["user"]
         if wanted != "auto":
             modes = [] if wanted == "none" else [wanted]
@@ -39,7 +45,7 @@ class Plan:
         for mode in modes:
             reason = hardening.attempt(functools.partial(self._enter, mode))
             if reason is None:
-                self.layers += ["pid_namespace", "mount_namespace", "network_namespace", "ipc_namespace"]
+                self.layers += NAMESPACES
                 return mode
             reasons.append(f"as {mode}: {reason}")
         self.missing["namespaces"] = "; ".join(reasons)
@@ -54,7 +60,7 @@ class Plan:
 
     def _uid(self) -> int | None:
         """The user to become: one per worker, because processes are counted per user; None keeps ours."""
-        if os.geteuid() != 0 or self.namespaces == "user":
+        if os.geteuid() != 0 or self.namespaces in ("user", "container"):
             return None
         uid = 2_000_000 + os.getpid()
         if self.namespaces == "root":
@@ -96,3 +102,20 @@ class Plan:
         if "pid_namespace" in self.layers and "seccomp" in self.layers and walled:
             return "strong"
         return "good" if {"landlock", "seccomp"}.issubset(self.layers) else "weak"
+
+
+def _check_container() -> None:
+    """Make sure that the container walls its processes off as it should.
+
+    Raises:
+        OSError: If it does not.
+    """
+    if os.getpid() != 1:
+        raise OSError(f"the runner is process {os.getpid()} of its container, and must be process 1")
+    if os.geteuid() == 0:
+        raise OSError("the container runs as root; give it a user")
+    networks = sorted(os.listdir("/sys/class/net"))
+    if networks not in ([], ["lo"]):
+        raise OSError(f"the container has the networks {networks}; start it without")
+    if not os.statvfs("/").f_flag & os.ST_RDONLY:
+        raise OSError("the container's root file system is writable; start it read-only")

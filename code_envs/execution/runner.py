@@ -280,19 +280,9 @@ def _start(config: dict[str, Any]) -> None:
     _preload()
     hardening.own_code_pages()
     plan = Plan(config["namespaces"])
-    parent = os.getppid() if config["watch_parent"] else None
-    hardening.adopt_orphans()
-    children = hardening.open_children()
-    if plan.namespaces != "none":
-        hardening.enter_namespaces(plan.namespaces == "user")
-    inner = os.fork()
-    if inner:
-        os._exit(_guard(inner, parent, children))
-    os.close(children)
+    if plan.namespaces != "container":
+        _leave(plan, config["watch_parent"])
     scratch = plan.namespaces != "none"
-    uid = 1000 if plan.namespaces == "user" else plan.uid
-    if scratch:
-        hardening.new_root(plan.readable, uid or 0, uid or 0)
     os.chdir(hardening.SCRATCH if scratch else "/")
     sweep = _sweeper(plan)
     _harden(plan, scratch)
@@ -311,6 +301,22 @@ def _start(config: dict[str, Any]) -> None:
     text = json.dumps(hello).encode()
     _write_all(wire.HELLO + struct.pack("<I", len(text)) + text)
     zygote.serve()
+
+
+def _leave(plan: Plan, watch_parent: bool) -> None:
+    """Go on in a child, in namespaces and a file system of its own where the plan has them."""
+    parent = os.getppid() if watch_parent else None
+    hardening.adopt_orphans()
+    children = hardening.open_children()
+    if plan.namespaces != "none":
+        hardening.enter_namespaces(plan.namespaces == "user")
+    inner = os.fork()
+    if inner:
+        os._exit(_guard(inner, parent, children))
+    os.close(children)
+    uid = 1000 if plan.namespaces == "user" else plan.uid
+    if plan.namespaces != "none":
+        hardening.new_root(plan.readable, uid or 0, uid or 0)
 
 
 def _sweeper(plan: Plan) -> Callable[[], None]:

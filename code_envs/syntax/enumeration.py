@@ -131,7 +131,8 @@ class Enumerator:
         parts: list[tuple[int, Batch]] = []
         if scope or not self._python:
             root = lighten(node, skip)
-            parts = [(each.start, self._expression(each, scope)) for each in root.walk(self.context.grammar.opaque)]
+            nodes = [each for each in root.walk(self.context.grammar.opaque) if not _is_sign(each)]
+            parts = [(each.start, self._expression(each, scope)) for each in nodes]
             parts = [(start, batch) for start, batch in parts if batch.texts]
         return _Unit(tokens, np.array(offsets, np.int32), [(0, Batch.joined(parts, text))])
 
@@ -176,7 +177,7 @@ class Enumerator:
         if lines is None:
             made = Insertions(setting, self.context.scope(scope)).after
             lines = self._lines[setting, scope] = frozenset(each.text.strip().encode() for each in made)
-        return tuple(text for text in beside if text in lines)
+        return tuple([text for text in beside if text in lines])
 
     def insertions(self, setting: Setting, scope: str, repeated: tuple[bytes, ...]) -> tuple[Batch, Batch]:
         """New statements before and behind one, remembered by its setting."""
@@ -403,6 +404,11 @@ def _function_of(node: TreeSitterNode, table: Grammar) -> TreeSitterNode:
         if value is not None and value.type in table.functions:
             return value
     return node
+
+
+def _is_sign(node: Node) -> bool:
+    """Whether a node is an operator, a bracket or the like, which has no rewrites of its own."""
+    return node.type == node.text and not node.children and not node.text[0].isalnum()
 
 
 def _docstring(node: TreeSitterNode) -> bool:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from code_envs.errors import ConfigurationError, ExecutorError, ProtectionError
-from code_envs.execution import local, values
+from code_envs.execution import boot, values
 from code_envs.execution.executor import CallStatus, Job, Limits, Status
 from code_envs.execution.local import LocalExecutor
 from code_envs.execution.pool import open_executor
@@ -251,7 +251,7 @@ def test_workers_that_cannot_start(monkeypatch):
     with LocalExecutor() as executor, pytest.raises(ExecutorError, match="/nonexistent/python"):
         executor.run(job(ADD, 1))
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with LocalExecutor() as executor, pytest.raises(ExecutorError, match="ended while it started"):
+    with LocalExecutor() as executor, pytest.raises(ExecutorError, match="could not start: a worker"):
         executor.run(job(ADD, 1))
     assert psutil.Process().num_fds() == descriptors
 
@@ -363,10 +363,10 @@ def test_level_is_insisted_on():
 
 def test_weak_machine(monkeypatch):
     """Without namespaces, seccomp and Landlock: refused unless asked for; then survivors of a job are swept away."""
-    modules = [[name, source.replace("self._probe(", "self._skip(")] for name, source in local._program()]
+    modules = [[name, source.replace("self._probe(", "self._skip(")] for name, source in boot.modules()]
     skip = "    def _skip(self, layer, action):\n        self.missing[layer] = 'not here'\n\n    def _probe("
     modules = [[name, source.replace("    def _probe(", skip)] for name, source in modules]
-    monkeypatch.setattr(local, "_program", lambda: modules)
+    monkeypatch.setattr(boot, "modules", lambda: modules)
     with LocalExecutor(namespaces="none") as refused, pytest.raises(ProtectionError, match=r"seccomp \(not here\)"):
         refused.capabilities()
     with LocalExecutor(namespaces="none", level="weak") as executor:
@@ -405,10 +405,8 @@ def test_open_executor():
     assert first.run(job(ADD, 1)).results[0].value == 2
     first.close()
     assert open_executor("local") is not first
-    for name in ("local:0", "remote", "", 7):
+    for name in ("local:0", "docker:x", "remote", "", 7):
         with pytest.raises(ConfigurationError, match="'local:4'"):
             open_executor(name)
-    with pytest.raises(ConfigurationError, match="'docker' is not available in this version"):
-        open_executor("docker")
     open_executor("local").close()
     open_executor("local:2").close()
