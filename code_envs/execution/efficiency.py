@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass, replace
 
 from code_envs.errors import ConfigurationError
+from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
 
 __all__ = ["Efficiency", "measure_efficiency"]
@@ -76,9 +77,12 @@ def measure_efficiency(
         The comparison; None where a call of the candidate gives no value: such a program has earned none.
 
     Raises:
-        ConfigurationError: If the reference fails, or its calls are too short to be measured.
+        ConfigurationError: If the reference fails, its calls are too short to be measured, or the executor remembers
+            outcomes, and would give the first time again and again.
         ExecutorError: If the sandbox failed.
     """
+    if isinstance(executor, CachedExecutor):
+        raise ConfigurationError("A CachedExecutor measures nothing anew. Hand over the executor that it wraps.")
     if repeats < 1:
         raise ConfigurationError(f"repeats must be at least 1, got {repeats}.")
     used = limits or Limits(cpu_s=10.0)

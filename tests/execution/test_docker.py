@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -23,6 +24,8 @@ from code_envs.execution.pool import open_executor
 from tests.execution.test_local import ADD, STATUSES, job, timeless
 
 pytestmark = pytest.mark.docker
+# the Docker SDK leaves a socket to the garbage collector when an engine refuses its connection
+refused = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 SLEEP = "import time\ndef f(x):\n    time.sleep(x)\n    return 'slept'\n"
 
 
@@ -201,12 +204,14 @@ def test_strings_open_shared_containers(api):
         made.close()
 
 
+@refused
 def test_silent_engine_is_a_failure_of_the_sandbox(monkeypatch):
     """Where no engine answers, the message says what to look at."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     monkeypatch.setattr(docker_workers, "ENGINE_TIMEOUT_S", 0.3)
     with DockerExecutor() as made, pytest.raises(ExecutorError, match=r"no worker within.*docker info"):
         made.run(job(ADD, 1))
+    gc.collect()
 
 
 def test_missing_sdk_names_the_extra(monkeypatch):
@@ -265,6 +270,7 @@ def engine(api):
     shutil.rmtree(folder)
 
 
+@refused
 @pytest.mark.slow
 def test_killed_engine_costs_no_job(engine, monkeypatch):
     """Jobs in flight when the engine crashes run again once it is back."""
@@ -275,3 +281,4 @@ def test_killed_engine_costs_no_job(engine, monkeypatch):
         engine.kill()
         engine.start()
         assert [each.result().results[0].value for each in pending] == ["slept"] * 3
+    gc.collect()

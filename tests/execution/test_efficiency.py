@@ -6,6 +6,7 @@ import pytest
 
 from code_envs.errors import ConfigurationError
 from code_envs.execution import values
+from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.efficiency import DEAD_ZONE, LARGEST, _score, measure_efficiency
 
 LINEAR = b"""
@@ -80,6 +81,12 @@ def test_calls_that_are_too_short_are_an_error(executor):
     """Times of less than a millisecond are noise."""
     with pytest.raises(ConfigurationError, match="too little to be measured; give larger inputs"):
         compare(executor, LINEAR, calls=values.encode_calls([[3]]))
+
+
+def test_a_cache_is_refused(executor):
+    """Outcomes that are remembered measure nothing."""
+    with pytest.raises(ConfigurationError, match="the executor that it wraps"):
+        compare(CachedExecutor(executor), LINEAR)
 
 
 def test_score_has_a_dead_zone_and_ends():
