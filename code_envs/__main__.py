@@ -1,4 +1,4 @@
-"""The command line: `python -m code_envs doctor` and `python -m code_envs list`."""
+"""The command line: `python -m code_envs doctor`, `python -m code_envs list` and `python -m code_envs attack`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return _doctor(options.json) if options.command == "doctor" else _list()
+        return _COMMANDS[options.command](options)
     except CodeEnvsError as error:
         sys.stderr.write(f"code_envs {options.command}: {error}\n")
         return USAGE_ERROR
@@ -37,16 +37,26 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what this machine can protect against; exit code 1 if too little")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("list", help="environment ids and task sources")
+    attack = commands.add_parser("attack", help="run hostile programs in a sandbox; exit code 1 if one gets its way")
+    attack.add_argument("--executor", default="local", help="local[:N] or docker[:N], N workers; default: local")
+    attack.add_argument("--json", action="store_true", help="print JSON, with one entry per program")
     return parser
 
 
-def _doctor(json: bool) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from code_envs.execution import doctor
 
-    return doctor.main(json)
+    return doctor.main(options.json)
 
 
-def _list() -> int:
+def _attack(options: argparse.Namespace) -> int:
+    from code_envs.execution.pool import open_executor
+    from code_envs.testing.campaign import main as attack
+
+    return attack(open_executor(options.executor), options.json)
+
+
+def _list(_: argparse.Namespace) -> int:
     from code_envs.registration import ENVIRONMENTS
     from code_envs.tasks.sources import available
 
@@ -64,6 +74,9 @@ def _summary(entry_point: str) -> str:
     module, _, name = entry_point.partition(":")
     documentation = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
     return documentation.partition("\n")[0]
+
+
+_COMMANDS = {"attack": _attack, "doctor": _doctor, "list": _list}
 
 
 if __name__ == "__main__":

@@ -29,10 +29,8 @@ HEAVY = {"torch", "docker", "ray", "stable_baselines3", "transformers", "triton"
 VAGUE = re.compile(r"_?(utils?|helpers?|common|managers?|misc)")
 # put together here, so that this file holds none
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:" + "|".join(["work", "root", "home"]) + r")/\w")
-PLANTED_PATHS = {
-    "tests/hostile/hostile_programs.py": "what a hostile program tries to reach",
-    "tests/hostile/test_hostile.py": "what a hostile program tries to reach",
-}
+PLANTED_PATHS: dict[str, str] = {}
+"""Files that may, each with the reason; a hostile program's paths are filled in, so it needs none."""
 
 
 def sources(root: Path, packages: tuple[str, ...]) -> Iterator[tuple[Path, ast.Module]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import glob
 import os
 import platform
 import resource
@@ -216,6 +217,8 @@ def new_root(readable: list[str], uid: int, gid: int, scratch_mib: int = 16) -> 
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=1m,mode=755")
     for path in readable:
         _bind(path, root + path)
+    for path in _installed(readable):
+        _mount("tmpfs", root + path, "tmpfs", _RDONLY | _NOSUID | _NODEV | _NOEXEC, "size=4k,mode=555")
     os.makedirs(root + SCRATCH, exist_ok=True)
     os.chdir(root)
     _check(_libc.syscall(_sys("pivot_root"), b".", b"."), "pivot_root")
@@ -224,6 +227,16 @@ def new_root(readable: list[str], uid: int, gid: int, scratch_mib: int = 16) -> 
     _mount("", "/", "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV, "")
     options = f"size={scratch_mib}m,nr_inodes=1k,mode=700,uid={uid},gid={gid}"
     _mount("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV | _NOEXEC, options)
+
+
+def _installed(readable: list[str]) -> list[str]:
+    """Folders of installed packages below readable ones: this project may be there, with its tasks' references."""
+    found: set[str] = set()
+    for path in readable:
+        for pattern in ("/*-packages", "/python*/*-packages", "/*/python*/*-packages"):
+            found.update(os.path.realpath(each) for each in glob.glob(glob.escape(path) + pattern))
+    inside = tuple(os.path.realpath(path) + "/" for path in readable)
+    return sorted(each for each in found if each.startswith(inside) and os.path.isdir(each))
 
 
 def _apart(place: str, readable: list[str]) -> bool:

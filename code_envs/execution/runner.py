@@ -213,6 +213,7 @@ def _empty(directory: str) -> None:
     Raises:
         OSError: If something stays; the caller must not serve another job.
     """
+    os.chmod(directory, 0o700)  # a candidate may have closed it
     names = os.listdir(directory)
     number = 0
     while names:
@@ -284,6 +285,8 @@ def _start(config: dict[str, Any]) -> None:
         _leave(plan, config["watch_parent"])
     scratch = plan.namespaces != "none"
     os.chdir(hardening.SCRATCH if scratch else "/")
+    if scratch:
+        os.chmod(hardening.SCRATCH, 0o700)  # a container's is open to all
     sweep = _sweeper(plan)
     _harden(plan, scratch)
     zygote = _Zygote(hardening.CandidateFilter() if "seccomp" in plan.layers else None, scratch, sweep)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from code_envs.execution.executor import CallResult, CallStatus, Executor, Job, Limits, Outcome, Status
 from code_envs.execution.values import encode, encode_calls
 from code_envs.tasks.cases import Case, CaseSuite
+from code_envs.testing.attack_report import AttackReport
+from code_envs.testing.campaign import attack
 from code_envs.testing.programs import (
     ANSWER,
     ARGUMENT,
@@ -24,26 +22,32 @@ from code_envs.testing.programs import (
     UNSPOILT_ANSWER,
     Ending,
 )
+from code_envs.testing.survivors import descendants, survivors
 
 __all__ = ["check_executor"]
 
 LEVELS = ("strong", "good", "weak", "none")
-GRACE_S = 5.0
 
 
-def check_executor(executor: Executor) -> None:
+def check_executor(executor: Executor) -> AttackReport:
     """Check an executor.
 
     The checks: each way in which a program can end has its status; attempts to forge a pass are not paid; after
     each of these the next job is right; the same job gives the same outcome twice; outcomes come in the order
     of the jobs; a program that starts processes leaves none behind (of this machine's; a remote executor's
-    processes cannot be seen from here). The executor is left open.
+    processes cannot be seen from here). Then the hostile programs of `code_envs.testing.hostile` are run, each
+    followed by an honest job: none is paid, escapes, hangs, survives its job or spoils the next one. The executor
+    is left open. It takes about half a minute, a third of it in programs that must be stopped at a limit.
 
     Args:
         executor: The executor, on which nothing else runs meanwhile.
 
+    Returns:
+        What each hostile program did.
+
     Raises:
-        AssertionError: If a check fails; the message names the program, what was expected and what came.
+        AssertionError: If a check fails; the message names the program, what was expected and what came. The
+            hostile programs are all run, and all that failed are named.
     """
     _check_capabilities(executor)
     for program in PROGRAMS:
@@ -54,6 +58,15 @@ def check_executor(executor: Executor) -> None:
         _check_next(executor, name)
     _check_order(executor)
     _check_nothing_left(executor)
+    return _check_attacks(executor)
+
+
+def _check_attacks(executor: Executor) -> AttackReport:
+    report = attack(executor)
+    if report.failures:
+        lines = "\n".join(map(str, report.failures))
+        raise AssertionError(f"Expected no hostile program to reach anything: {report.summary()}.\n{lines}")
+    return report
 
 
 def _check_capabilities(executor: Executor) -> None:
@@ -122,37 +135,9 @@ def _check_order(executor: Executor) -> None:
 
 def _check_nothing_left(executor: Executor) -> None:
     mark = f"left-{secrets.token_hex(4)}"
-    before = len(_descendants())
+    before = len(descendants())
     executor.run(_job(STARTS_PROCESSES.format(mark=mark)))
     _check_next(executor, "starting processes")
-    end = time.monotonic() + GRACE_S
-    while _marked(mark) or len(_descendants()) > before:
-        if time.monotonic() > end:
-            raise AssertionError(
-                f"Expected no process of a finished program to be left after {GRACE_S} s; found {_marked(mark)} by "
-                f"name, and {len(_descendants())} descendants of this process where {before} were before."
-            )
-        time.sleep(0.05)
-
-
-def _processes(file: str) -> Iterator[tuple[int, str]]:
-    """Number and the given file of every process in /proc; those that end meanwhile are left out."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            yield int(folder.name), (folder / file).read_text(errors="replace")
-        except OSError:
-            continue
-
-
-def _marked(mark: str) -> list[int]:
-    return [number for number, name in _processes("comm") if name.strip() == mark]
-
-
-def _descendants() -> set[int]:
-    parents = {number: int(text.rpartition(")")[2].split()[1]) for number, text in _processes("stat")}
-    found = {os.getpid()}
-    while True:
-        more = {number for number, parent in parents.items() if parent in found} - found
-        if not more:
-            return found - {os.getpid()}
-        found |= more
+    left = survivors(mark, before)
+    if left:
+        raise AssertionError(f"Expected no process of a finished program to be left; found {left}.")

@@ -80,7 +80,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_named(executor, name, monkeypatch):
     """A fault is found, and the message says which program showed it."""
-    monkeypatch.setattr("code_envs.testing.executor.GRACE_S", 0.3)
+    monkeypatch.setattr("code_envs.testing.survivors.GRACE_S", 0.3)
     change, message = FAULTS[name]
     with Spoilt(executor, change) as spoilt, pytest.raises(AssertionError, match=message):
         check_executor(spoilt)
