@@ -29,7 +29,7 @@ LIAR = b"""
 import time
 time.process_time = time.perf_counter = time.time = lambda: 0.0
 """ + WASTEFUL.lstrip()
-CALLS = values.encode_calls([[40_000], [60_000]])
+CALLS = values.encode_calls([[240_000], [260_000]])
 
 
 def compare(executor, candidate, reference=LINEAR, calls=CALLS):
@@ -39,9 +39,10 @@ def compare(executor, candidate, reference=LINEAR, calls=CALLS):
 def test_a_faster_program_scores_high(executor):
     """A closed form beats a loop in time and in steps."""
     found = compare(executor, CLOSED)
-    assert found.time_score == found.step_score == 1.0
+    assert found.time_score > 0.7
+    assert found.step_score == 1.0
     assert found.candidate_steps == 2
-    assert found.reference_steps == 100_002
+    assert found.reference_steps == 500_002
 
 
 def test_a_wasteful_program_scores_low(executor):
