@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("list", help="environment ids and task sources")
     attack = commands.add_parser("attack", help="run hostile programs in a sandbox; exit code 1 if one gets its way")
-    attack.add_argument("--executor", default="local", help="local[:N] or docker[:N], N workers; default: local")
+    attack.add_argument(
+        "--executor", default="local", help="local[:N], docker[:N] or ray[:N], N workers; default: local"
+    )
     attack.add_argument("--json", action="store_true", help="print JSON, with one entry per program")
     return parser
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The image of DockerExecutor's containers, for machines without a registry: a minimal Debian with Python and gcc.
+# The image of DockerExecutor's containers, for machines without a registry: a minimal Debian with Python and the
+# tools of the other languages.
 #     docker/build_image.sh [IMAGE]
 # Needs root, debootstrap and a running engine. The file system is kept in CODE_ENVS_CACHE (by default
 # ~/.cache/code-envs), so that only the first run on a machine takes minutes. DEBIAN_MIRROR names another mirror.
@@ -7,7 +8,7 @@ set -euo pipefail
 image="${1:-code-envs-runner}"
 suite=bookworm
 # python3-minimal would not do: it lacks json, ctypes, resource, decimal and dataclasses
-packages=python3,gcc,libc6-dev
+packages=python3,gcc,g++,libc6-dev,nodejs,openjdk-17-jdk-headless
 cache="${CODE_ENVS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/code-envs}"
 version="$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)"
 archive="$cache/runner-$suite-$(uname -m)-$version.tar"

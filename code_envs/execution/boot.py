@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["BOOT", "ENVIRONMENT", "bundle", "modules", "runner_digest"]
 
-SOURCES = ("wire", "codec", "instrument", "candidate", "hardening", "protections", "runner")
+SOURCES = ("wire", "waiting", "codec", "instrument", "candidate", "hardening", "protections", "toolchain", "runner")
 
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -60,12 +60,25 @@ def modules() -> list[list[str]]:
 
 
 @cache
+def harness() -> str:
+    """What calls a JavaScript candidate inside its process."""
+    return Path(__file__).with_name("candidate.js").read_text(encoding="utf-8")
+
+
+@cache
 def runner_digest() -> bytes:
     """SHA-256 of the runner's modules: what an outcome depends on beside the job and the interpreter."""
-    return hashlib.sha256(json.dumps([BOOT, modules()]).encode()).digest()
+    return hashlib.sha256(json.dumps([BOOT, modules(), harness()]).encode()).digest()
 
 
 def bundle(config: dict[str, Any]) -> bytes:
-    """The first frame to a worker."""
-    data = json.dumps({"modules": modules(), "config": config}).encode()
+    """The first frame to a worker.
+
+    Args:
+        config: `namespaces`, `watch_parent`, and `toolchain`: whether it runs programs of other languages than Python.
+    """
+    toolchain = config["toolchain"]
+    sources = [each for each in modules() if toolchain or not each[0].endswith(".toolchain")]
+    config = config | {"harness": harness() if toolchain else ""}
+    data = json.dumps({"modules": sources, "config": config}).encode()
     return struct.pack("<I", len(data)) + data

@@ -29,6 +29,7 @@ from code_envs.execution.executor import (
     CallResult,
     CallStatus,
     Capabilities,
+    Diagnostic,
     Executor,
     Job,
     Limits,
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CachedExecutor", "Statistics", "decode_outcome", "encode_outcome"]
 
-FORMAT = 1  # of keys and stored outcomes: raise it when either changes
-LANGUAGE = "python"
+FORMAT = 2  # of keys and stored outcomes: raise it when either changes
 _ENDED_BY_CHANCE = frozenset({Status.POISON, Status.CPU_LIMIT, Status.WALL_LIMIT, Status.MEMORY_LIMIT})
 
 
@@ -57,11 +57,12 @@ def _reader_digest() -> str:
     return hashlib.sha256(Path(protocol.__file__).read_bytes()).hexdigest()
 
 
-def _key_prefix(capabilities: Capabilities) -> _Hash:
-    """The part of every key that an executor's jobs have in common."""
+def _key_prefix(capabilities: Capabilities, language: str) -> _Hash:
+    """The part of every key that an executor's jobs of one language have in common."""
     facts = {
         "format": FORMAT,
-        "language": LANGUAGE,
+        "language": language,
+        "tool": capabilities.tools.get(language, ""),
         "runner": boot.runner_digest().hex(),
         "reader": _reader_digest(),
         "environment": boot.ENVIRONMENT,
@@ -97,6 +98,7 @@ def _job_key(prefix: _Hash, job: Job) -> bytes:
 _write = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 _read: Callable[[str], Any] = json.JSONDecoder().decode
 _outcome_fields = attrgetter("status", "message", "line", "code", "cpu_s", "wall_s", "max_rss_kib")
+_diagnostic_fields = attrgetter("severity", "message", "line", "column")
 _result_fields = attrgetter("status", "value", "exception", "message", "line", "steps", "lines")
 _STATUS = {str(status): status for status in Status}
 _CALL_STATUS = {str(status): status for status in CallStatus}
@@ -111,7 +113,8 @@ def encode_outcome(outcome: Outcome) -> bytes:
     """
     results = [_result_fields(result) for result in outcome.results]
     # the surrogates that a candidate's text may hold pass as they are
-    return _write([*_outcome_fields(outcome), results]).encode(errors="surrogatepass")
+    diagnostics = [_diagnostic_fields(each) for each in outcome.diagnostics]
+    return _write([*_outcome_fields(outcome), diagnostics, results]).encode(errors="surrogatepass")
 
 
 def decode_outcome(data: bytes) -> Outcome:
@@ -122,14 +125,15 @@ def decode_outcome(data: bytes) -> Outcome:
         RecursionError: If a value nests too deep.
     """
     try:
-        status, message, line, code, cpu_s, wall_s, max_rss_kib, rows = _read(data.decode(errors="surrogatepass"))
+        status, message, line, code, cpu_s, wall_s, rss, found, rows = _read(data.decode(errors="surrogatepass"))
         results = tuple(
             [
                 CallResult(_CALL_STATUS[call], value, exception, text, number, steps, tuple(lines))
                 for call, value, exception, text, number, steps, lines in rows
             ]
         )
-        return Outcome(_STATUS[status], results, message, line, code, cpu_s, wall_s, max_rss_kib)
+        diagnostics = tuple([Diagnostic(*each) for each in found])
+        return Outcome(_STATUS[status], results, message, line, code, cpu_s, wall_s, rss, diagnostics)
     except (KeyError, TypeError) as error:
         raise ValueError(f"Not an outcome: {error!r}") from error
 
@@ -259,7 +263,7 @@ class CachedExecutor(Executor):
             raise ConfigurationError(f"store must be None or a Store, such as SqliteStore(path), not {store!r}.")
         self._executor = executor
         self._store = MemoryStore() if store is None else store
-        self._prefix: _Hash | None = None
+        self._prefixes: dict[str, _Hash] = {}
         self._hits = self._misses = self._stored = self._skipped = 0
         self._closed = False
         self._adopt()
@@ -296,9 +300,9 @@ class CachedExecutor(Executor):
         self._misses += 1
         return shared
 
-    def capabilities(self) -> Capabilities:
+    def capabilities(self, language: str = "python") -> Capabilities:
         """The protections of the wrapped executor."""
-        return self._executor.capabilities()
+        return self._executor.capabilities(language)
 
     def close(self) -> None:
         """Close the wrapped executor and the store. Safe to call twice; nothing can be used afterwards."""
@@ -309,9 +313,12 @@ class CachedExecutor(Executor):
             self._store.close()
 
     def _key(self, job: Job) -> bytes:
-        if self._prefix is None:
-            self._prefix = _key_prefix(self._executor.capabilities())
-        return _job_key(self._prefix, job)
+        prefix = self._prefixes.get(job.language)
+        if prefix is None:
+            protocol.check(job)
+            prefix = _key_prefix(self._executor.capabilities(job.language), job.language)
+            self._prefixes[job.language] = prefix
+        return _job_key(prefix, job)
 
     def _remembered(self, key: bytes) -> _Known | None:
         data = self._store.get(key)

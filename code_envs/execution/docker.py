@@ -28,6 +28,8 @@ IMAGE = "code-envs-runner"
 OWNER, HOST = "code-envs.owner", "code-envs.host"
 ENGINE_TIMEOUT_S = 30.0
 """An engine that restarts may take so long to answer again."""
+COMPILERS_MIB = 1024
+"""Memory that a container's compilers and virtual machines may take beside its programs, MiB."""
 _PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 _FRAME = struct.Struct(">BxxxI")
 _STDERR = 2
@@ -157,7 +159,7 @@ class DockerExecutor(PipelinedExecutor):
         try:
             worker = _Container(api, container)
             api.start(container)
-            worker.start({"namespaces": "container", "watch_parent": False})
+            worker.start({"namespaces": "container", "watch_parent": False, "toolchain": self._toolchain})
         except BaseException:
             _remove(api, container)
             raise
@@ -165,7 +167,8 @@ class DockerExecutor(PipelinedExecutor):
 
     def _settings(self) -> dict[str, Any]:
         """Everything that makes the container a sandbox."""
-        memory = f"{self._memory_mib}m"
+        memory = f"{self._memory_mib + (COMPILERS_MIB if self._toolchain else 0)}m"
+        scratch = "rw,size=64m,nr_inodes=4k,exec" if self._toolchain else "rw,size=16m,nr_inodes=1k,noexec"
         # processes are counted per user, across containers: each worker has a user of its own
         user = _FIRST_UID + (os.getpid() * 64 + next(_numbers)) % _UIDS
         limits = self._api.create_host_config(
@@ -173,11 +176,11 @@ class DockerExecutor(PipelinedExecutor):
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            pids_limit=64,
+            pids_limit=320 if self._toolchain else 64,
             mem_limit=memory,
             memswap_limit=memory,
             ipc_mode="none",
-            tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size=16m,nr_inodes=1k,mode=700,uid={user},gid={user}"},
+            tmpfs={"/tmp": f"{scratch},nosuid,nodev,mode=700,uid={user},gid={user}"},
             log_config={"type": "none"},
             oom_score_adj=500,
             init=False,

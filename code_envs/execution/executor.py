@@ -17,6 +17,7 @@ __all__ = [
     "CallResult",
     "CallStatus",
     "Capabilities",
+    "Diagnostic",
     "Executor",
     "Job",
     "Limits",
@@ -31,14 +32,15 @@ class Limits:
     """What one job may use.
 
     Args:
-        cpu_s: CPU time of the job, s.
+        cpu_s: CPU time of the job, s; a compiler's is limited apart, to 10 s.
         wall_s: Wall clock of the job, s; None means max(10 * cpu_s, cpu_s + 5), for sleepers only.
-        memory_mib: Address space, MiB.
+        memory_mib: Address space, MiB; for JavaScript and Java, whose machines reserve far more than they use,
+            writable memory.
         output_kib: Everything the job reports back, KiB.
         file_kib: Largest file the job may write, KiB.
         open_files: File descriptors.
         steps: Loop iterations plus function entries per call, counted by instrumenting the program,
-            a deterministic first limit; None counts nothing.
+            a deterministic first limit; None counts nothing. Python only.
     """
 
     cpu_s: float = 2.0
@@ -56,11 +58,14 @@ class Job:
 
     Args:
         source: The program, raw bytes as the candidate wrote them.
-        entry: Name of the function to call.
-        calls: JSON array of encoded argument lists (`code_envs.execution.values.encode_calls`).
+        entry: Name of the function to call (Python, JavaScript); "" runs the whole program once per call (all
+            but Python): the call's one argument is its standard input, its value the standard output.
+        calls: JSON array of encoded argument lists (`code_envs.execution.values.encode_calls`). None at all
+            checks only whether the program compiles or, called by name, loads.
         limits: What the job may use.
         trace: Also report the lines and steps of each call (reported by the candidate's own process:
-            good for fault localisation, never for a verdict).
+            good for fault localisation, never for a verdict). Python only.
+        language: "python", "c", "cpp", "javascript" or "java".
     """
 
     source: bytes
@@ -68,6 +73,7 @@ class Job:
     calls: bytes
     limits: Limits = field(default_factory=Limits)
     trace: bool = False
+    language: str = "python"
 
 
 class Status(enum.StrEnum):
@@ -122,6 +128,23 @@ class CallResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One message of a compiler about a program.
+
+    Args:
+        severity: "error" or "warning".
+        message: What it says, cut to 200 characters.
+        line: Line of the candidate, 1-based, or 0.
+        column: Column in it, 1-based, or 0.
+    """
+
+    severity: str
+    message: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What happened to one job.
 
@@ -131,9 +154,10 @@ class Outcome:
         message: Compiler's or loader's message, or "".
         line: Line of a compile or load error, 1-based, or 0.
         code: Exit code or signal number for EXITED and CRASHED, else 0.
-        cpu_s: CPU time of the candidate's process, measured from outside, s.
+        cpu_s: CPU time of the candidate's process and of a compiler, measured from outside, s.
         wall_s: Wall clock, measured from outside, s.
         max_rss_kib: Peak resident size, measured from outside, KiB.
+        diagnostics: The compiler's errors and warnings, in its order.
     """
 
     status: Status
@@ -144,6 +168,12 @@ class Outcome:
     cpu_s: float = 0.0
     wall_s: float = 0.0
     max_rss_kib: int = 0
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        """How many errors the compiler found."""
+        return sum(each.severity == "error" for each in self.diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +185,14 @@ class Capabilities:
         layers: Active protections, such as "pid_namespace", "seccomp", "landlock", "rlimits".
         missing: Protections this machine does not give, each with the reason.
         python: Version of the interpreter that runs the candidates.
+        tools: Version of the compiler or interpreter of each other language there is; workers for Python have none.
     """
 
     level: str
     layers: tuple[str, ...]
     missing: dict[str, str]
     python: str
+    tools: dict[str, str] = field(default_factory=dict)
 
 
 class Pending(Protocol):
@@ -185,8 +217,8 @@ class Executor(ABC):
         """Queue one job; returns at once."""
 
     @abstractmethod
-    def capabilities(self) -> Capabilities:
-        """The protections in force. Starts a worker if none runs yet."""
+    def capabilities(self, language: str = "python") -> Capabilities:
+        """The protections in force for programs of a language. Starts a worker if none runs yet."""
 
     @abstractmethod
     def close(self) -> None:

@@ -10,6 +10,7 @@ Source: seccomp(2), landlock(7), namespaces(7), pivot_root(2); numbers of system
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import glob
@@ -28,6 +29,7 @@ __all__ = [
     "die_with_parent",
     "drop_root",
     "enter_namespaces",
+    "hide_memory",
     "kill_children",
     "kill_namespace",
     "landlock_abi",
@@ -85,6 +87,11 @@ def attempt(action: Callable[[], object]) -> str | None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies. Lost on a change of uid: call it after."""
     _prctl(1, signal.SIGKILL, "prctl(PR_SET_PDEATHSIG)")
+
+
+def hide_memory() -> None:
+    """Keep other processes of the same user out of this one's memory and `/proc` entry."""
+    _prctl(4, 0, "prctl(PR_SET_DUMPABLE)")
 
 
 def adopt_orphans() -> None:
@@ -186,8 +193,8 @@ def _write(path: str, text: str) -> None:
         os.close(descriptor)
 
 
-def readable_paths() -> list[str]:
-    """What an interpreter needs to import its standard library: absolute paths that exist here."""
+def readable_paths(beside: list[str]) -> list[str]:
+    """What an interpreter needs to import its standard library, and others: absolute paths that exist here."""
     standard_library = os.path.dirname(os.path.abspath(os.__file__))
     paths = [
         standard_library,
@@ -198,6 +205,7 @@ def readable_paths() -> list[str]:
         "/usr/lib64",
         "/usr/share/zoneinfo",
         "/etc/ld.so.cache",
+        *beside,
     ]
     kept: list[str] = []
     for path in paths:
@@ -206,8 +214,15 @@ def readable_paths() -> list[str]:
     return kept
 
 
-def new_root(readable: list[str], uid: int, gid: int, scratch_mib: int = 16) -> None:
+def new_root(readable: list[str], uid: int, gid: int, programs: bool = False) -> None:
     """Replace the file system by the readable paths, read-only, and an empty scratch directory.
+
+    Args:
+        readable: Absolute paths.
+        uid: Owner of the scratch directory.
+        gid: Its group.
+        programs: Whether programs are to be compiled and run there: more room, executable, and `/proc`, in which
+            virtual machines find themselves, where the kernel lets it be mounted.
 
     Raises:
         OSError: If the kernel refuses a mount.
@@ -220,13 +235,17 @@ def new_root(readable: list[str], uid: int, gid: int, scratch_mib: int = 16) -> 
     for path in _installed(readable):
         _mount("tmpfs", root + path, "tmpfs", _RDONLY | _NOSUID | _NODEV | _NOEXEC, "size=4k,mode=555")
     os.makedirs(root + SCRATCH, exist_ok=True)
+    if programs:
+        os.makedirs(root + "/proc", exist_ok=True)
+        with contextlib.suppress(OSError):  # a container's engine may forbid it; node and gcc need none
+            _mount("proc", root + "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "")
     os.chdir(root)
     _check(_libc.syscall(_sys("pivot_root"), b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", 2), "umount the old root")
     os.chdir("/")
     _mount("", "/", "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV, "")
-    options = f"size={scratch_mib}m,nr_inodes=1k,mode=700,uid={uid},gid={gid}"
-    _mount("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV | _NOEXEC, options)
+    room, flags = ("size=64m,nr_inodes=4k", 0) if programs else ("size=16m,nr_inodes=1k", _NOEXEC)
+    _mount("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV | flags, f"{room},mode=700,uid={uid},gid={gid}")
 
 
 def _installed(readable: list[str]) -> list[str]:
@@ -296,8 +315,10 @@ def landlock_abi() -> int:
     return _check(_libc.syscall(444, _pointer(0), _pointer(0), 1), "landlock_create_ruleset")
 
 
-def restrict_files(readable: list[str], writable: list[str]) -> None:
+def restrict_files(readable: list[str], writable: list[str], programs: bool = False) -> None:
     """Deny every file but these, and with a newer kernel also TCP, abstract sockets and foreign signals.
+
+    With `programs`, what is readable or writable may also be executed.
 
     Raises:
         OSError: If the kernel has no Landlock.
@@ -309,9 +330,11 @@ def restrict_files(readable: list[str], writable: list[str]) -> None:
     rules = _check(_libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), 0), "landlock_create_ruleset")
     try:
         for path in readable:
-            _allow(rules, path, _READ_FILE | _READ_DIR)
+            _allow(rules, path, _READ_FILE | _READ_DIR | (_EXECUTE if programs else 0))
+        if programs and os.path.exists(os.devnull):  # gcc writes to it where it only checks
+            _allow(rules, os.devnull, _READ_FILE | _WRITE_FILE)
         for path in writable:
-            _allow(rules, path, handled & ~(_EXECUTE | _IOCTL_DEV))
+            _allow(rules, path, handled & ~(_IOCTL_DEV | (0 if programs else _EXECUTE)))
         _check(_libc.syscall(446, rules, 0), "landlock_restrict_self")
     finally:
         os.close(rules)
@@ -343,11 +366,14 @@ _ALLOWED = {
         "285 291 293 436 439"
     ),
 }
+# what compilers, node and Java need beside: fork, vfork, execve, links, owners of files, process groups, wait4
+_PROGRAMS = {"x86_64": "57-59 61 86 88 92-94 109 112 114 122 137-138 141-148 188-199 203 237-239 253-256 282 288-290",
+             "aarch64": "5-16 36 37 54 55 79 118-122 154 157 221 235 236 242 260"}  # fmt: skip
 _NUMBERS = {
     "x86_64": {
         "seccomp": 317, "clone": 56, "clone3": 435, "kill": 62, "tkill": 200, "tgkill": 234, "prlimit64": 302,
         "socketpair": 53, "memfd_create": 319, "prctl": 157, "ioctl": 16, "rt_sigqueueinfo": 129,
-        "pivot_root": 155, "capset": 126, "fcntl": 72,
+        "pivot_root": 155, "capset": 126, "fcntl": 72, "fork": 57, "vfork": 58,
     },
     "aarch64": {
         "seccomp": 277, "clone": 220, "clone3": 435, "kill": 129, "tkill": 130, "tgkill": 131, "prlimit64": 261,
@@ -362,6 +388,7 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _LOAD, _EQ, _GT, _GE, _SET, _RET = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _EPERM, _ENOSYS = 0x7FFF0000, 0x80000000, 0x50001, 0x50026
 _NR, _ARCH = 0, 4
+_CLONE_THREAD = 0x10000
 
 _Instruction = tuple[int, int, int, int]
 
@@ -407,18 +434,19 @@ def _prologue() -> list[_Instruction]:
     return [(_LOAD, 0, 0, _ARCH), (_EQ, 1, 0, _AUDIT_ARCH[_machine()]), (_RET, 0, 0, _KILL), (_LOAD, 0, 0, _NR)]
 
 
-def restrict_system_calls(guard_metadata: bool) -> None:
+def restrict_system_calls(guard_metadata: bool, programs: bool = False) -> None:
     """Allow the system calls that the runner and its candidates need; all others give EPERM.
 
     Args:
         guard_metadata: Also deny chmod, chown and utime, needed where no mount namespace hides the machine's files.
+        programs: Allow those of compilers and virtual machines, too.
 
     Raises:
         OSError: If the kernel has no seccomp filters, or the machine is not known.
     """
     machine = _machine()
     numbers: set[int] = set()
-    for word in _ALLOWED[machine].split():
+    for word in f"{_ALLOWED[machine]} {_PROGRAMS[machine] if programs else ''}".split():
         first, _, last = word.partition("-")
         numbers.update(range(int(first), int(last or first) + 1))
     if guard_metadata:
@@ -447,12 +475,19 @@ class CandidateFilter:
     """The second filter, which the runner itself could not work under: no processes, no signals to others.
 
     Built once, before the forks; a child writes its pid into its own copy and installs it.
+
+    Args:
+        programs: For a process that is about to become a compiled program or a virtual machine: threads are allowed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, programs: bool = False) -> None:
         rules: list[_Instruction] = []
-        for name in ("clone", "memfd_create", "seccomp", "rt_sigqueueinfo"):
+        denied = ["memfd_create", "seccomp", "rt_sigqueueinfo", *(("fork", "vfork") if programs else ("clone",))]
+        for name in [name for name in denied if name in _NUMBERS[_machine()]]:
             rules += [(_EQ, 0, 1, _sys(name)), (_RET, 0, 0, _EPERM)]
+        if programs:
+            rules += [(_EQ, 0, 4, _sys("clone")), (_LOAD, 0, 0, _argument(0)), (_SET, 1, 0, _CLONE_THREAD)]
+            rules += [(_RET, 0, 0, _EPERM), (_RET, 0, 0, _ALLOW)]
         rules += self._one_of("socketpair", 0, (1,))  # AF_UNIX, which asyncio uses
         rules += self._one_of("prctl", 0, (3, 15, 16, 39))  # reading, and the name of the thread
         rules += self._one_of("ioctl", 1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451))

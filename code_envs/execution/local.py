@@ -104,7 +104,7 @@ class LocalExecutor(PipelinedExecutor):
     def _start_worker(self) -> Worker:
         worker = _Process()
         try:
-            worker.start({"namespaces": self._namespaces, "watch_parent": True})
+            worker.start({"namespaces": self._namespaces, "watch_parent": True, "toolchain": self._toolchain})
         except BaseException:
             worker.stop()
             raise

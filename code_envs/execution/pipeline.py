@@ -10,6 +10,7 @@ in a row are lost is called the cause (`Status.POISON`).
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import select
@@ -29,7 +30,7 @@ __all__ = ["LEVELS", "Lost", "PipelinedExecutor", "Worker"]
 IN_FLIGHT = 3  # per worker; deeper pipelines measured no faster
 READ_SIZE = 1 << 16  # a larger buffer is mapped and unmapped anew for each read
 START_TIMEOUT_S = 60.0
-REPLY_MARGIN_S = 20.0
+REPLY_MARGIN_S, COMPILER_MARGIN_S = 20.0, 80.0
 LEVELS = ("weak", "good", "strong")
 
 
@@ -47,6 +48,8 @@ class _Pending:
         self.lost = 0
         self.refused = 0
         self.deadline_s = protocol.wall_s(job.limits) + REPLY_MARGIN_S
+        if job.language != "python":
+            self.deadline_s += COMPILER_MARGIN_S
 
     def done(self) -> bool:
         """Whether `result` returns without waiting."""
@@ -213,7 +216,7 @@ class Worker(ABC):
             if reply.refused:
                 pending.refused += 1
             else:
-                pending.outcome = protocol.outcome(reply, body, pending.count)
+                pending.outcome = protocol.outcome(reply, body, pending.count, pending.job.language)
             finished.append(pending)
         return finished
 
@@ -245,8 +248,14 @@ def _stop_all(workers: list[Worker], owner: int) -> None:
             worker.forget()
 
 
+_CLOSED = "The executor is closed. Create a new one, or close it after the last job."
+
+
 class PipelinedExecutor(Executor):
     """Runs jobs on workers that it starts itself.
+
+    Programs in other languages than Python run on workers of their own, which may use compilers; as many, and they
+    start at the first such job.
 
     Not safe for use from several threads at once; after a fork, the child gets workers of its own.
 
@@ -267,11 +276,12 @@ class PipelinedExecutor(Executor):
         self._wanted = workers
         self._level = level or "good"
         self._closed = False
+        self._toolchain = False
         self._adopt()
 
     @abstractmethod
     def _start_worker(self) -> Worker:
-        """A worker that has said hello.
+        """A worker that has said hello; with `_toolchain`, one that runs programs of other languages.
 
         Raises:
             ExecutorError: If none can start.
@@ -283,6 +293,7 @@ class PipelinedExecutor(Executor):
         self._workers: list[Worker] = []
         self._waiting: deque[_Pending] = deque()
         self._retry: deque[_Pending] = deque()
+        self._other: PipelinedExecutor | None = None
         self._finalizer = weakref.finalize(self, _stop_all, self._workers, self._pid)
 
     @property
@@ -298,26 +309,61 @@ class PipelinedExecutor(Executor):
             ExecutorError: If the executor is closed, or its workers cannot start.
             ProtectionError: If this machine gives less protection than was asked for.
         """
+        count = protocol.check(job)
+        if job.language != "python" and not self._toolchain:
+            return self._for_programs(job.language).submit(job)
         self._ready()
-        pending = _Pending(self, job, protocol.check(job))
+        pending = _Pending(self, job, count)
         self._waiting.append(pending)
         self._feed()
         return pending
 
-    def capabilities(self) -> Capabilities:
-        """The protections in force. Starts a worker if none runs yet.
+    def capabilities(self, language: str = "python") -> Capabilities:
+        """The protections in force for programs of a language. Starts a worker if none runs yet.
 
         Raises:
+            ConfigurationError: If there is no compiler or interpreter for the language.
             ExecutorError: If the executor is closed, or its workers cannot start.
             ProtectionError: If this machine gives less protection than was asked for.
         """
+        if language != "python" and not self._toolchain:
+            return self._for_programs(language).capabilities(language)
         self._ready()
         hello = self._workers[0].hello
-        return Capabilities(hello["level"], tuple(hello["layers"]), dict(hello["missing"]), hello["python"])
+        return Capabilities(
+            hello["level"], tuple(hello["layers"]), dict(hello["missing"]), hello["python"], dict(hello["tools"])
+        )
+
+    def _for_programs(self, language: str) -> PipelinedExecutor:
+        """The twin of this executor whose workers run programs of other languages.
+
+        Raises:
+            ConfigurationError: If they have no compiler or interpreter for this one.
+        """
+        if self._closed:
+            raise ExecutorError(_CLOSED)
+        if os.getpid() != self._pid:
+            self._adopt()
+        if self._other is None:
+            twin = copy.copy(self)
+            twin._toolchain = True
+            twin._adopt()
+            self._other = twin
+        self._other._ready()
+        hello = self._other._workers[0].hello
+        if language not in hello["tools"]:
+            reason = hello["missing"].get("tools", f"found {sorted(hello['tools'].values())}")
+            raise ConfigurationError(
+                f"There is nothing to run {language!r} with where the workers run: {reason}. Install the tool there "
+                "(gcc, g++, node, or a JDK), or use DockerExecutor, whose image has them."
+            )
+        return self._other
 
     def close(self) -> None:
         """Stop every worker. Safe to call twice; the executor cannot be used afterwards."""
         self._closed = True
+        if self._other is not None:
+            self._other.close()
         self._finalizer()
         for pending in (*self._waiting, *self._retry):
             pending.error = ExecutorError("The executor was closed before the job had run.")
@@ -326,7 +372,7 @@ class PipelinedExecutor(Executor):
 
     def _ready(self) -> None:
         if self._closed:
-            raise ExecutorError("The executor is closed. Create a new one, or close it after the last job.")
+            raise ExecutorError(_CLOSED)
         if os.getpid() != self._pid:
             # a fork shares the pipes with its parent: leave them alone and start afresh
             self._finalizer()

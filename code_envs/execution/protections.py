@@ -14,12 +14,18 @@ NAMESPACES = ["pid_namespace", "mount_namespace", "network_namespace", "ipc_name
 
 
 class Plan:
-    """The protections that this machine gives, found out in throw-away forks."""
+    """The protections that this machine gives, found out in throw-away forks.
 
-    def __init__(self, namespaces: str) -> None:
+    Args:
+        namespaces: How to leave the machine's namespaces: "auto", "root", "user", "none" or "container".
+        programs: Paths that compilers and virtual machines read; None where only Python programs run.
+    """
+
+    def __init__(self, namespaces: str, programs: list[str] | None = None) -> None:
         self.layers: list[str] = ["rlimits"]
         self.missing: dict[str, str] = {}
-        self.readable = hardening.readable_paths()
+        self.programs = programs is not None
+        self.readable = hardening.readable_paths(programs or [])
         self.namespaces = self._namespaces(namespaces)
         self.uid = self._uid()
         self._probe("landlock", self._landlock)
@@ -54,7 +60,7 @@ class Plan:
     def _enter(self, mode: str) -> None:
         """The whole way in, in a probe: some systems refuse only the mounts."""
         hardening.enter_namespaces(mode == "user")
-        reason = hardening.attempt(lambda: hardening.new_root(self.readable, 1000, 1000))
+        reason = hardening.attempt(lambda: hardening.new_root(self.readable, 1000, 1000, self.programs))
         if reason is not None:
             raise OSError(reason)
 
@@ -85,8 +91,8 @@ class Plan:
         raise OSError("Landlock was applied, and a file outside its rules still opened")
 
     def _seccomp(self) -> None:
-        hardening.restrict_system_calls(guard_metadata=True)
-        candidate_filter = hardening.CandidateFilter()
+        hardening.restrict_system_calls(guard_metadata=True, programs=self.programs)
+        candidate_filter = hardening.CandidateFilter(self.programs)
         candidate_filter.bind(os.getpid())
         candidate_filter.install()
         try:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from code_envs.errors import ConfigurationError
-from code_envs.execution import wire
-from code_envs.execution.executor import CallResult, CallStatus, Job, Limits, Outcome, Status
+from code_envs.execution import diagnostics, wire
+from code_envs.execution.executor import CallResult, CallStatus, Diagnostic, Job, Limits, Outcome, Status
 
 __all__ = ["REPLY_SIZE", "Reply", "check", "outcome", "request", "wall_s", "without_results"]
 
@@ -34,14 +35,19 @@ def wall_s(limits: Limits) -> float:
 
 
 @lru_cache(maxsize=1024)
-def _count_calls(calls: bytes) -> int:
-    """Number of calls in a job; a suite hands the same bytes every time."""
+def _count_calls(calls: bytes, texts: bool) -> int:
+    """Number of calls in a job; a suite hands the same bytes every time. `texts`: each has one text as its argument."""
     try:
         parsed = json.loads(calls)
     except ValueError as error:
         raise ConfigurationError(f"Job.calls is not JSON ({error}); build it with values.encode_calls.") from error
     if not isinstance(parsed, list) or not all(isinstance(each, list) for each in parsed):
         raise ConfigurationError("Job.calls must be a JSON array of argument lists; build it with values.encode_calls.")
+    if texts and not all(len(each) == 1 and type(each[0]) is str for each in parsed):
+        raise ConfigurationError(
+            "A job without an entry runs the whole program: each call must have one argument, the text of its standard "
+            "input, such as values.encode_calls([['3 4']])."
+        )
     return len(parsed)
 
 
@@ -73,11 +79,28 @@ def check(job: Job) -> int:
         ConfigurationError: If its limits or calls cannot be used, or it is larger than 16 MiB.
     """
     _limit_fields(job.limits)
+    if job.language != "python":
+        _check_language(job)
     if len(job.source) + len(job.calls) > MAX_BODY:
         raise ConfigurationError(
             f"A job may hold 16 MiB; this one has {len(job.source)} bytes of source and {len(job.calls)} of calls."
         )
-    return _count_calls(job.calls)
+    return _count_calls(job.calls, not job.entry and job.language != "python")
+
+
+def _check_language(job: Job) -> None:
+    if job.language not in wire.LANGUAGES:
+        raise ConfigurationError(f"Job.language must be one of {list(wire.LANGUAGES)}, not {job.language!r}.")
+    if job.trace or job.limits.steps is not None:
+        raise ConfigurationError(
+            f"Steps are counted and lines traced in Python programs only: leave Job.trace and Limits.steps off for "
+            f"{job.language!r}."
+        )
+    if job.entry and job.language != "javascript":
+        raise ConfigurationError(
+            f"Functions are called in Python and JavaScript; a {job.language!r} program runs as a whole: use entry='', "
+            "and one text per call, its standard input."
+        )
 
 
 def request(number: int, job: Job) -> bytes:
@@ -88,7 +111,12 @@ def request(number: int, job: Job) -> bytes:
     size = wire.BODY.size + len(source) + len(entry) + len(calls)
     steps = 0 if limits.steps is None else limits.steps + 1
     header = wire.REQUEST.pack(
-        wire.MAGIC, number, wire.CALL, wire.TRACE if job.trace else 0, *_limit_fields(limits), size
+        wire.MAGIC,
+        number,
+        wire.LANGUAGES[job.language],
+        wire.TRACE if job.trace else 0,
+        *_limit_fields(limits),
+        size,
     )
     return b"".join((header, wire.BODY.pack(len(source), len(entry), steps), source, entry, calls))
 
@@ -129,11 +157,13 @@ def _build(
     return Outcome(status, results, message, line, code, reply.cpu_us * 1e-6, reply.wall_us * 1e-6, reply.max_rss_kib)
 
 
-def outcome(reply: Reply, body: bytes, count: int) -> Outcome:
+def outcome(reply: Reply, body: bytes, count: int, language: str = "python") -> Outcome:
     """What a reply says about a job of `count` calls."""
     ended = _ended(reply)
     try:
         lines = _parse(body, complete=ended is Status.OK)
+        if language != "python":
+            return _of_toolchain(reply, lines, count, ended)
         return _judge(reply, lines, count, ended)
     except (ValueError, RecursionError, MemoryError) as error:
         if ended is Status.OK or ended is Status.EXITED:
@@ -197,6 +227,42 @@ def _judge(reply: Reply, lines: list[Any], count: int, ended: Status) -> Outcome
     return _build(status, tuple(results), "", 0, reply, _code(reply, status))
 
 
+def _of_toolchain(reply: Reply, lines: list[Any], count: int, ended: Status) -> Outcome:
+    """An outcome of a program that a driver compiled and ran (`code_envs.execution.toolchain`)."""
+    found: tuple[Diagnostic, ...] = ()
+    if _is_line(lines[:1], "d", int, str):
+        _, failed, text = lines.pop(0)
+        found = diagnostics.parse(text, bool(failed))
+        if failed:
+            first = next(each for each in found if each.severity == "error")
+            refused = without_results(Status.COMPILE_ERROR, count, first.message, reply, first.line)
+            return replace(refused, diagnostics=found)
+    ending = lines.pop() if _is_line(lines[-1:], "l", str, int, str) else None
+    judged = _judge(reply, lines, count, ended)
+    if ending is not None and ending[1] in _ENDINGS:
+        judged = replace(judged, status=Status(ending[1]), code=ending[2], message=ending[3])
+    return replace(judged, diagnostics=found + judged.diagnostics)
+
+
+def _is_line(lines: list[Any], tag: str, *kinds: type) -> bool:
+    """Whether there is a line with this tag, and with what it should hold."""
+    if not lines or type(lines[0]) is not list or len(lines[0]) != 1 + len(kinds) or lines[0][0] != tag:
+        return False
+    return all(type(item) is kind for item, kind in zip(lines[0][1:], kinds, strict=True))
+
+
+_ENDINGS = frozenset(
+    {
+        Status.EXITED,
+        Status.CRASHED,
+        Status.CPU_LIMIT,
+        Status.WALL_LIMIT,
+        Status.OUTPUT_LIMIT,
+        Status.MEMORY_LIMIT,
+    }
+)
+
+
 _MEMORY = ["m", "MemoryError", "the report did not fit into memory", 0]
 _LOAD_STATUS = {
     "c": Status.COMPILE_ERROR,
@@ -217,7 +283,8 @@ def _not_loaded(reply: Reply, line: Any, count: int) -> Outcome:
     if type(number) is not int or not 0 <= number < 1 << 31:
         raise ValueError("its load line names no line")
     text = f"{kind}: {message}" if kind else message
-    return without_results(_LOAD_STATUS[tag], count, text[:300], reply, number)
+    loaded = without_results(_LOAD_STATUS[tag], count, text[:300], reply, number)
+    return replace(loaded, diagnostics=(Diagnostic("error", text[:200], number),)) if tag == "c" else loaded
 
 
 def _call_result(line: Any) -> CallResult:

@@ -31,8 +31,10 @@ from typing import Any
 from code_envs.execution import hardening, instrument, wire
 from code_envs.execution.candidate import FILENAME, MODULE, OUT_OF_MEMORY, RESULTS, Program, Report, warm_up
 from code_envs.execution.protections import Plan
+from code_envs.execution.waiting import CHILD, wait_within
 
 REQUESTS, REPLIES, ERRORS = 10, 11, 12
+DRIVER_CPU_S, DRIVER_WALL_S = 30.0, 80.0
 BODY_UNREAD, BODY_READ, CANDIDATE_STARTED = range(3)
 
 # fmt: off
@@ -61,9 +63,14 @@ class _Zygote:
     """Forks, waits, replies, cleans."""
 
     def __init__(
-        self, candidate_filter: hardening.CandidateFilter | None, scratch: bool, sweep: Callable[[], None]
+        self,
+        candidate_filter: hardening.CandidateFilter | None,
+        scratch: bool,
+        sweep: Callable[[], None],
+        drive: Callable[..., None] | None,
     ) -> None:
         self.filter = candidate_filter
+        self.drive = drive
         self.scratch = scratch
         self.sweep = sweep
         self.is_init = os.getpid() == 1
@@ -78,7 +85,7 @@ class _Zygote:
                 return
             header = first + _read(wire.REQUEST.size - len(first))
             fields = wire.REQUEST.unpack(header)
-            if fields[0] != wire.MAGIC or fields[2] != wire.CALL:
+            if fields[0] != wire.MAGIC or (fields[2] == wire.LANGUAGES["python"]) != (self.drive is None):
                 raise ValueError(f"expected a request beginning {wire.MAGIC!r}, got {header[:9]!r}")
             self.job(fields)
 
@@ -100,7 +107,10 @@ class _Zygote:
             return
         if pid == 0:
             self.child(fields)
-        end, status, usage = _wait(pid, fields[6] / 1000, fields[5] / 1000)
+        cpu_s, wall_s = fields[6] / 1000, fields[5] / 1000
+        if self.drive is not None:  # the driver keeps to the limits: these are for a driver that fails to
+            cpu_s, wall_s = cpu_s + DRIVER_CPU_S, wall_s + DRIVER_WALL_S
+        end, status, usage = wait_within(pid, cpu_s, wall_s)
         wall_us = int((time.monotonic() - started) * 1e6)
         self.sweep()
         progress = self.progress[0]
@@ -137,6 +147,11 @@ class _Zygote:
             entry = body[split : split + entry_length].decode()
             calls = body[split + entry_length :].decode()
             del body
+            if self.drive is not None:
+                self.progress[0] = CANDIDATE_STARTED
+                os.closerange(RESULTS + 1, 64)
+                self.drive(fields[2], fields[4:10], self.filter, source, entry, calls)
+                os._exit(0)
             _limit_child(*fields[4:10])
             if self.filter is not None:
                 self.filter.bind(os.getpid())
@@ -167,34 +182,10 @@ def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, fi
     set_limit(resource.RLIMIT_NOFILE, (open_files, open_files))
     set_limit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
     set_limit(resource.RLIMIT_NPROC, (1, 1))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _CHILD)
-
-
-_CHILD = {signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
 
 
 # ------------------------------------------------------------------------------------------ the zygote
-
-
-def _wait(pid: int, cpu_s: float, wall_s: float) -> tuple[int, int, Any]:
-    """How a child ended, its wait status and its resource usage; kills it at a limit."""
-    start = time.monotonic()
-    clock = (~pid << 3) | 2  # the CPU clock of another process
-    end = wire.END_EXIT
-    pause = min(cpu_s, wall_s)
-    while True:
-        signal.sigtimedwait(_CHILD, pause)
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if done:
-            return end, status, usage
-        cpu_left = cpu_s - time.clock_gettime(clock)
-        wall_left = wall_s - (time.monotonic() - start)
-        if cpu_left <= 0 or wall_left <= 0:
-            end = wire.END_CPU if cpu_left <= 0 else wire.END_WALL
-            os.kill(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
-            return end, status, usage
-        pause = min(cpu_left, wall_left) + 0.0005
 
 
 def _write_all(data: bytes) -> None:
@@ -278,21 +269,26 @@ def main(config: dict[str, Any]) -> None:
 
 def _start(config: dict[str, Any]) -> None:
     _move_streams()
+    tools, paths, drive = _toolchain(config["harness"]) if config["toolchain"] else ({}, None, None)
     _preload()
     hardening.own_code_pages()
-    plan = Plan(config["namespaces"])
+    plan = Plan(config["namespaces"], paths)
     if plan.namespaces != "container":
         _leave(plan, config["watch_parent"])
     scratch = plan.namespaces != "none"
+    if plan.programs and not scratch:
+        tools = {}
+        plan.missing["tools"] = "compilers need a scratch directory, and so namespaces or a container"
     os.chdir(hardening.SCRATCH if scratch else "/")
     if scratch:
         os.chmod(hardening.SCRATCH, 0o700)  # a container's is open to all
     sweep = _sweeper(plan)
     _harden(plan, scratch)
-    zygote = _Zygote(hardening.CandidateFilter() if "seccomp" in plan.layers else None, scratch, sweep)
+    candidate_filter = hardening.CandidateFilter(plan.programs) if "seccomp" in plan.layers else None
+    zygote = _Zygote(candidate_filter, scratch, sweep, drive)
     warm_up(zygote.counter)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, CHILD)
     gc.collect()
     gc.freeze()
     hello = {
@@ -300,10 +296,30 @@ def _start(config: dict[str, Any]) -> None:
         "layers": plan.layers,
         "missing": plan.missing,
         "python": ".".join(map(str, sys.version_info[:3])),
+        "tools": tools,
     }
     text = json.dumps(hello).encode()
     _write_all(wire.HELLO + struct.pack("<I", len(text)) + text)
     zygote.serve()
+
+
+def _toolchain(harness: str) -> tuple[dict[str, str], list[str], Callable[..., None]]:
+    """Tools of other languages: their versions, what they read, and what compiles and runs a program with them."""
+    from code_envs.execution import toolchain
+
+    names = {number: name for name, number in wire.LANGUAGES.items()}
+
+    def drive(
+        operation: int, limits: tuple[int, ...], candidate_filter: hardening.CandidateFilter | None, *job: Any
+    ) -> None:
+        def confine() -> None:
+            if candidate_filter is not None:
+                candidate_filter.bind(os.getpid())
+                candidate_filter.install()
+
+        toolchain.Driver(names[operation], limits, confine, harness).run(*job)
+
+    return toolchain.find_tools(), toolchain.readable_paths(), drive
 
 
 def _leave(plan: Plan, watch_parent: bool) -> None:
@@ -319,7 +335,7 @@ def _leave(plan: Plan, watch_parent: bool) -> None:
     os.close(children)
     uid = 1000 if plan.namespaces == "user" else plan.uid
     if plan.namespaces != "none":
-        hardening.new_root(plan.readable, uid or 0, uid or 0)
+        hardening.new_root(plan.readable, uid or 0, uid or 0, plan.programs)
 
 
 def _sweeper(plan: Plan) -> Callable[[], None]:
@@ -337,19 +353,22 @@ def _harden(plan: Plan, scratch: bool) -> None:
     hardening.limit_resources()
     hardening.drop_root(None if plan.namespaces == "user" else plan.uid)
     hardening.die_with_parent()
+    if plan.programs:
+        hardening.hide_memory()
     if "landlock" in plan.layers:
-        hardening.restrict_files(plan.readable, [hardening.SCRATCH] if scratch else [])
+        readable = [*plan.readable, "/proc"] if plan.programs and os.path.isdir("/proc/self") else plan.readable
+        hardening.restrict_files(readable, [hardening.SCRATCH] if scratch else [], plan.programs)
     if "seccomp" in plan.layers:
-        hardening.restrict_system_calls(guard_metadata=not scratch)
+        hardening.restrict_system_calls(guard_metadata=not scratch, programs=plan.programs)
 
 
 def _guard(inner: int, parent: int | None, children: int) -> int:
     """Outside the namespaces: end everything when the client is gone. Returns the exit code."""
     for descriptor in (REQUESTS, REPLIES):
         os.close(descriptor)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, CHILD)
     while True:
-        signal.sigtimedwait(_CHILD, 0.25)
+        signal.sigtimedwait(CHILD, 0.25)
         done, status = os.waitpid(inner, os.WNOHANG)
         if done:
             hardening.kill_children(children)

@@ -24,7 +24,7 @@ class Leaky(Executor):
             job = type(job)(b"def f(*x): pass", job.entry, job.calls, job.limits)
         return self.inner.submit(job)
 
-    def capabilities(self):
+    def capabilities(self, language: str = "python"):
         return self.inner.capabilities()
 
     def close(self):

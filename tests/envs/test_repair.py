@@ -201,7 +201,7 @@ class Broken(Executor):
             raise ExecutorError("the worker is lost")
         return self.inner.submit(job)
 
-    def capabilities(self):
+    def capabilities(self, language: str = "python"):
         return self.inner.capabilities()
 
     def close(self) -> None:

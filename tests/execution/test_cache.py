@@ -68,7 +68,7 @@ class Scripted(Executor):
         self.jobs.append(job)
         return ScriptedPending(self, job)
 
-    def capabilities(self):
+    def capabilities(self, language: str = "python"):
         return self.reported
 
     def close(self):

@@ -46,7 +46,7 @@ class Broken(Executor):
         changed = self.change(job, self.sound.run(job))
         return changed if isinstance(changed, Ready) else Ready(changed)
 
-    def capabilities(self):
+    def capabilities(self, language: str = "python"):
         return self.sound.capabilities()
 
     def close(self):

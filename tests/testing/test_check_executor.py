@@ -36,7 +36,7 @@ class Spoilt(Executor):
         self.jobs += 1
         return Done(self.change(self, job, self.sound.run(job)))
 
-    def capabilities(self):
+    def capabilities(self, language: str = "python"):
         return self.sound.capabilities()
 
     def close(self):

@@ -1,0 +1,36 @@
+"""Waiting for a child process within its limits. Standard library only; runs inside the sandbox."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from code_envs.execution import wire
+
+__all__ = ["CHILD", "wait_within"]
+
+CHILD = {signal.SIGCHLD}
+"""The signals that `wait_within` waits for: its caller must have them blocked."""
+
+
+def wait_within(pid: int, cpu_s: float, wall_s: float) -> tuple[int, int, Any]:
+    """How a child ended (`wire.END_*`), its wait status and its resource usage; kills it at a limit."""
+    start = time.monotonic()
+    clock = (~pid << 3) | 2  # the CPU clock of another process
+    end = wire.END_EXIT
+    pause = min(cpu_s, wall_s)
+    while True:
+        signal.sigtimedwait(CHILD, max(pause, 0.0))
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            return end, status, usage
+        cpu_left = cpu_s - time.clock_gettime(clock)
+        wall_left = wall_s - (time.monotonic() - start)
+        if cpu_left <= 0 or wall_left <= 0:
+            end = wire.END_CPU if cpu_left <= 0 else wire.END_WALL
+            os.kill(pid, signal.SIGKILL)
+            _, status, usage = os.wait4(pid, 0)
+            return end, status, usage
+        pause = min(cpu_left, wall_left) + 0.0005
