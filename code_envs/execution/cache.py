@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from code_envs.errors import ConfigurationError, ExecutorError
-from code_envs.execution import boot, protocol
+from code_envs.execution import boot, diagnostics, protocol
 from code_envs.execution.executor import (
     CallResult,
     CallStatus,
@@ -53,8 +53,9 @@ _ENDED_BY_CHANCE = frozenset({Status.POISON, Status.CPU_LIMIT, Status.WALL_LIMIT
 
 @cache
 def _reader_digest() -> str:
-    """Digest of the module that reads a runner's replies: it decides on the outcome as much as the runner does."""
-    return hashlib.sha256(Path(protocol.__file__).read_bytes()).hexdigest()
+    """Digest of the modules that read a runner's replies: they decide on the outcome as much as the runner does."""
+    readers = (protocol.__file__, diagnostics.__file__)
+    return hashlib.sha256(b"".join(Path(each).read_bytes() for each in readers)).hexdigest()
 
 
 def _key_prefix(capabilities: Capabilities, language: str) -> _Hash:
@@ -113,8 +114,8 @@ def encode_outcome(outcome: Outcome) -> bytes:
     """
     results = [_result_fields(result) for result in outcome.results]
     # the surrogates that a candidate's text may hold pass as they are
-    diagnostics = [_diagnostic_fields(each) for each in outcome.diagnostics]
-    return _write([*_outcome_fields(outcome), diagnostics, results]).encode(errors="surrogatepass")
+    found = [_diagnostic_fields(each) for each in outcome.diagnostics]
+    return _write([*_outcome_fields(outcome), found, results]).encode(errors="surrogatepass")
 
 
 def decode_outcome(data: bytes) -> Outcome:
@@ -132,8 +133,8 @@ def decode_outcome(data: bytes) -> Outcome:
                 for call, value, exception, text, number, steps, lines in rows
             ]
         )
-        diagnostics = tuple([Diagnostic(*each) for each in found])
-        return Outcome(_STATUS[status], results, message, line, code, cpu_s, wall_s, rss, diagnostics)
+        said = tuple([Diagnostic(*each) for each in found])
+        return Outcome(_STATUS[status], results, message, line, code, cpu_s, wall_s, rss, said)
     except (KeyError, TypeError) as error:
         raise ValueError(f"Not an outcome: {error!r}") from error
 
@@ -315,7 +316,6 @@ class CachedExecutor(Executor):
     def _key(self, job: Job) -> bytes:
         prefix = self._prefixes.get(job.language)
         if prefix is None:
-            protocol.check(job)
             prefix = _key_prefix(self._executor.capabilities(job.language), job.language)
             self._prefixes[job.language] = prefix
         return _job_key(prefix, job)

@@ -11,6 +11,7 @@ Frames: `code_envs.execution.wire`. Standard library only.
 
 from __future__ import annotations
 
+import _signal
 import builtins
 import gc
 import json
@@ -75,6 +76,8 @@ class _Zygote:
         self.sweep = sweep
         self.is_init = os.getpid() == 1
         self.counter = instrument.Counter()
+        self.report = Report(0)
+        self.program = Program(self.report, self.counter)
         self.progress = mmap.mmap(-1, mmap.PAGESIZE)
 
     def serve(self) -> None:
@@ -149,7 +152,8 @@ class _Zygote:
             del body
             if self.drive is not None:
                 self.progress[0] = CANDIDATE_STARTED
-                os.closerange(RESULTS + 1, 64)
+                os.closerange(RESULTS + 1, ERRORS)
+                os.closerange(ERRORS + 1, 64)
                 self.drive(fields[2], fields[4:10], self.filter, source, entry, calls)
                 os._exit(0)
             _limit_child(*fields[4:10])
@@ -160,11 +164,13 @@ class _Zygote:
             self.progress.close()
             os.closerange(RESULTS + 1, 64)
         except BaseException as error:
+            if self.drive is not None and self.progress[0] == CANDIDATE_STARTED:
+                self.progress[0] = BODY_READ  # the driver failed, not the candidate
             os.write(ERRORS, f"runner: a child could not be set up: {error!r}\n".encode())
             os._exit(97)
         try:
-            report = Report(fields[9] * 1024)
-            Program(report, self.counter).run(
+            self.report.room = fields[9] * 1024
+            self.program.run(
                 source, entry, calls, steps - 1 if steps else None, bool(fields[3] & wire.TRACE)
             )
         except MemoryError:
@@ -182,7 +188,8 @@ def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, fi
     set_limit(resource.RLIMIT_NOFILE, (open_files, open_files))
     set_limit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
     set_limit(resource.RLIMIT_NPROC, (1, 1))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
+    # the wrapper of the standard library makes an enumeration of the result, which costs page faults
+    _signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
 
 
 # ------------------------------------------------------------------------------------------ the zygote

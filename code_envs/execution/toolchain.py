@@ -3,15 +3,17 @@
 This is the driver, which is trusted: it stays in the runner's child, and the compiler and the candidate are
 processes of their own below it. A candidate's process can start no other, signal none and touch no other's memory,
 so what the driver reports about it is true. A JavaScript function is called inside the candidate's process, by
-`candidate.js`, which reports for itself, as Python candidates do.
+`candidate.js`, which reports for itself, as Python candidates do, but into a file of its own, to which the driver adds.
 
 The report is that of `code_envs.execution.candidate`, with two more lines: `["d", exit code, text]` is what the
-compiler said, and a last line `["l", status, code, standard error]` how a program ended that could not report. Runs
-inside the sandbox: standard library only.
+compiler said, and a last line `["l", status, code, standard error]` how a program ended: one that could not report, or
+one that reported for itself, with the status "ok" where nothing is to be added. Runs inside the sandbox: standard
+library only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -28,13 +30,16 @@ from code_envs.execution import hardening, wire
 from code_envs.execution.candidate import RESULTS, Report
 from code_envs.execution.waiting import CHILD, wait_within
 
-__all__ = ["WALL_S", "Driver", "find_tools", "readable_paths"]
+__all__ = ["WALL_S", "Driver", "Language", "find_tools", "readable_paths"]
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 COMPILER_CPU_S, COMPILER_WALL_S, COMPILER_MIB = 10, 60.0, 1024
 COMPILER_TEXT, ERROR_TEXT = 1 << 16, 1 << 12
 COMPILER_FILE = 32 << 20
 THREADS = 256
+MACHINE_STACK = 8 << 20
+ENDING_ROOM = 2048
+JAVA_HEAD = 1 << 20
 WALL_S = COMPILER_WALL_S + 10.0
 """Wall clock of a driver beyond that of its programs, s."""
 
@@ -129,6 +134,7 @@ class Driver:
         self.file_size = max(file_kib * 1024, self.output)
         self.report = Report(self.output)
         os.set_inheritable(RESULTS, False)
+        hardening.adopt_orphans()
 
     def run(self, source: bytes, entry: str, calls: str) -> None:
         """Run a whole job."""
@@ -146,30 +152,29 @@ class Driver:
         harness = [word.format(**names | {"stem": "harness"}) for word in self.language.run]
         if entry or not inputs:
             self.functions(harness, entry, calls)
-            return
-        if self.functions(harness, "", "[]"):
+        elif self.functions(harness, "", "[]", last=False):
             self.programs([word.format(**names) for word in self.language.run], inputs)
 
     def compile(self, command: list[str]) -> bool:
         """Whether the program compiles; reports what the compiler says."""
         said = os.memfd_create("said")
         started = time.monotonic()
-        pid = self._start(command, os.memfd_create("nothing"), said, said, self._limit_compiler)
+        pid = self._start(command, (os.memfd_create("nothing"), said, said), self._limit_compiler)
         end, status, _ = wait_within(pid, COMPILER_CPU_S, COMPILER_WALL_S)
+        _reap(pid)
         self.deadline += time.monotonic() - started
         if end != wire.END_EXIT or os.WIFSIGNALED(status):
             self.report(["c", "CompilerLimit", "the compiler used more time or memory than it may", 0])
             return False
         code = os.WEXITSTATUS(status)
-        self.report(["d", code, _read(said, COMPILER_TEXT)])
+        self.report(["d", code, _messages(said)])
         return code == 0
 
     def programs(self, command: list[str], inputs: list[list[str]]) -> None:
         """Run the program once per call, and report what each run wrote."""
         for (text,) in inputs:
             output, errors = os.memfd_create("output"), os.memfd_create("errors")
-            pid = self._start(command, _file(text), output, errors, self._limit_program)
-            name, code = self._wait(pid)
+            name, code = self._wait(self._start(command, (_file(text), output, errors), self._limit_program))
             if os.fstat(output).st_size >= self.output:
                 self.report(["x"])
                 return
@@ -182,21 +187,32 @@ class Driver:
             os.close(output)
             os.close(errors)
 
-    def functions(self, command: list[str], entry: str, calls: str) -> bool:
-        """Call a JavaScript function inside a process of the candidate's; whether it ended well."""
+    def functions(self, command: list[str], entry: str, calls: str, last: bool = True) -> bool:
+        """Call a JavaScript function inside a process of the candidate's; whether it loaded, and no more.
+
+        Without an entry no line of the candidate runs, and what is reported is true.
+        """
         with open("harness.js", "w") as file:
             file.write(self.harness)
-        output, errors = os.memfd_create("output"), os.memfd_create("errors")
+        output, errors, report = (os.memfd_create(name) for name in ("output", "errors", "report"))
         text = json.dumps({"entry": entry, "limit": self.report.room, "calls": json.loads(calls)})
-        os.set_inheritable(RESULTS, True)
-        pid = self._start(command, _file(text), output, errors, self._limit_program)
-        os.set_inheritable(RESULTS, False)
+        pid = self._start(command, (_file(text), output, errors, report), self._limit_program)
         name, code = self._wait(pid)
         if name == "crashed" and "heap out of memory" in _read(errors, ERROR_TEXT):
             name, code = "memory_limit", 0
-        if name != "ok":
-            self.report(["l", name, code, _said(errors)])
-        return name == "ok"
+        loaded = name == "ok" and os.pread(report, 8, 0) == b'["r"]\n'
+        self._forward(report)
+        if last or not loaded:
+            self.report.room = ENDING_ROOM
+            self.report(["l", name, code, "" if name == "ok" else _said(errors)])
+        return loaded
+
+    def _forward(self, report: int) -> None:
+        """Add to the report what the candidate's process wrote: whole lines, or it is too much."""
+        size = os.fstat(report).st_size
+        data = os.pread(report, size, 0) if size <= self.report.room + ENDING_ROOM else b'["x"]\n'
+        os.write(RESULTS, data[: data.rfind(b"\n") + 1])
+        self.report.room -= len(data)
 
     def _wait(self, pid: int) -> tuple[str, int]:
         """How a program ended: a status and an exit code or signal number."""
@@ -211,14 +227,14 @@ class Driver:
         number = os.WTERMSIG(status)
         return _BY_SIGNAL.get(number, "crashed"), 0 if number in _BY_SIGNAL else number
 
-    def _start(self, command: list[str], stdin: int, stdout: int, stderr: int, limit: Callable[[], None]) -> int:
-        """Start a program in a process of its own."""
+    def _start(self, command: list[str], streams: tuple[int, ...], limit: Callable[[], None]) -> int:
+        """Start a program in a process of its own, with these as its descriptors from 0 on; the first is used up."""
         pid = os.fork()
         if pid:
-            os.close(stdin)
+            os.close(streams[0])
             return pid
         try:
-            for target, descriptor in enumerate((stdin, stdout, stderr)):
+            for target, descriptor in enumerate(streams):
                 os.dup2(descriptor, target)
             limit()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
@@ -229,6 +245,7 @@ class Driver:
             os._exit(127)
 
     def _limit_compiler(self) -> None:
+        os.setpgid(0, 0)  # the processes that it starts end with it, see `_reap`
         resource.setrlimit(resource.RLIMIT_CPU, (COMPILER_CPU_S, COMPILER_CPU_S + 1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (COMPILER_FILE, COMPILER_FILE))
         resource.setrlimit(resource.RLIMIT_DATA, (COMPILER_MIB << 20, COMPILER_MIB << 20))
@@ -243,6 +260,10 @@ class Driver:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_size, self.file_size))
         resource.setrlimit(resource.RLIMIT_DATA if machine else resource.RLIMIT_AS, (memory, memory))
+        if machine:  # the stack is no part of what RLIMIT_DATA counts
+            hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+            stack = MACHINE_STACK if hard == resource.RLIM_INFINITY else min(hard, MACHINE_STACK)
+            resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         self.confine()
@@ -265,6 +286,23 @@ def _file(text: str) -> int:
     return descriptor
 
 
+def _reap(group: int) -> None:
+    """End what a compiler left behind, and wait for it: its time counts, too."""
+    with contextlib.suppress(ProcessLookupError):  # nothing is left
+        os.killpg(group, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):  # that was the last
+        while True:
+            os.waitpid(-1, 0)
+
+
+def _messages(said: int) -> str:
+    """What a compiler said, cut; where it is too long, errors come first: warnings must not hide them."""
+    text = _read(said, COMPILER_FILE)
+    if len(text) <= COMPILER_TEXT:
+        return text
+    return "\n".join(line for line in text.splitlines() if "error" in line)[:COMPILER_TEXT]
+
+
 def _read(descriptor: int, limit: int) -> str:
     return os.pread(descriptor, limit, 0).decode(errors="replace")
 
@@ -273,15 +311,32 @@ def _said(errors: int) -> str:
     return _read(errors, ERROR_TEXT).strip()[:180]
 
 
-_TYPE = re.compile(r"\b(public\s+)?(?:(?:final|abstract|sealed|static|strictfp)\s+)*(?:class|interface|enum|record)\s+(\w+)")
-_MAIN = re.compile(r"\bvoid\s+main\s*\(")
+# every alternative matches in one pass, whatever the text: this is the driver's own time
+_JAVA = re.compile(
+    r"""/\*.*?(?:\*/|\Z) | //[^\n]* | \"{3}(?:\\.|[^\\])*?(?:\"{3}|\Z) | "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'?
+    | (?P<open>\{) | (?P<close>\}) | \bpackage\s+(?P<package>[\w.]+) | \b(?P<public>public)\b
+    | \b(?:class|interface|enum|record)\s+(?P<type>\w+) | \bvoid\s+(?P<main>main)\s*\(""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 def _names(source: bytes) -> tuple[str, str]:
     """Name of a Java program's file, which is that of its public type, and of the type whose `main` begins."""
-    text = source.decode(errors="replace")
-    types = list(_TYPE.finditer(text))
-    stem = next((each[2] for each in types if each[1] and each[2].isascii()), "Main")
-    main = _MAIN.search(text)
-    before = [each[2] for each in types if main and each.start() < main.start()]
-    return stem, before[-1] if before else stem
+    depth, public, package, stem, top = 0, False, "", "", ""
+    starts: list[str] = []
+    for token in _JAVA.finditer(source[:JAVA_HEAD].decode(errors="replace")):
+        kind = token.lastgroup
+        depth += (kind == "open") - (kind == "close")
+        if depth == 0 and kind == "package":
+            package = token["package"] + "."
+        elif depth == 0 and kind == "public":
+            public = True
+        elif depth == 0 and kind == "type":
+            top = token["type"]
+            stem = stem or (top if public else "")
+            public = False
+        elif depth == 1 and kind == "main":
+            starts.append(top)
+    main = stem if stem in starts or not starts else starts[0]
+    usable = stem.isascii() and 0 < len(stem) <= 200
+    return stem if usable else "Main", package + (main or "Main")

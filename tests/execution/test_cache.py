@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from code_envs.envs.repair import CodeRepairEnv
 from code_envs.errors import ConfigurationError, ExecutorError
-from code_envs.execution import boot, cache, values
+from code_envs.execution import boot, cache, diagnostics, protocol, values
 from code_envs.execution.cache import CachedExecutor, Statistics, decode_outcome, encode_outcome
 from code_envs.execution.executor import (
     CallResult,
     CallStatus,
     Capabilities,
+    Diagnostic,
     Executor,
     Job,
     Limits,
@@ -139,7 +140,7 @@ OTHER_LIMITS = {
     "open_files": 63,
     "steps": 1000,
 }
-OTHER_JOBS = {"source": b"def f(x): return x\n", "entry": "g", "calls": b"[[1],[3]]", "trace": True}
+OTHER_JOBS = {"source": b"def f(x): return x\n", "entry": "g", "calls": b"[[1],[3]]", "trace": True, "language": "javascript"}
 
 
 def test_no_field_is_forgotten():
@@ -166,7 +167,7 @@ def test_each_field_of_a_job_is_in_the_key(job):
 def test_bytes_do_not_move_between_fields():
     """The same bytes in the same order, but cut at other places, make other keys."""
     parts = [(b"ab", "c", b"d"), (b"a", "bc", b"d"), (b"a", "b", b"cd"), (b"abc", "", b"d"), (b"", "abcd", b"")]
-    prefix = cache._key_prefix(CAPABILITIES)
+    prefix = cache._key_prefix(CAPABILITIES, "python")
     assert len({cache._job_key(prefix, Job(*part)) for part in parts}) == len(parts)
 
 
@@ -189,6 +190,16 @@ def test_interpreter_and_protections_are_in_the_key(change):
     assert len(inner.jobs) == 1
 
 
+def test_the_tool_of_a_language_is_in_its_key():
+    """What another compiler gave is no answer; that of another language does not matter."""
+    store = MemoryStore()
+    job = replace(JOB, language="c")
+    for tools, executed in (({"c": "gcc 12"}, 1), ({"c": "gcc 12", "java": "17"}, 0), ({"c": "gcc 13"}, 1)):
+        inner = Scripted(capabilities=replace(CAPABILITIES, tools=tools))
+        CachedExecutor(inner, store).run(job)
+        assert len(inner.jobs) == executed
+
+
 def test_what_does_not_matter_is_not_in_the_key():
     """Neither the order of the layers nor the wording of what is missing makes another key."""
     store = MemoryStore()
@@ -205,7 +216,6 @@ def test_what_does_not_matter_is_not_in_the_key():
         (boot, "runner_digest", lambda: b"another runner"),
         (boot, "ENVIRONMENT", {**boot.ENVIRONMENT, "PYTHONHASHSEED": "1"}),
         (cache, "_reader_digest", lambda: "another reader"),
-        (cache, "LANGUAGE", "another language"),
         (cache, "FORMAT", cache.FORMAT + 1),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -220,10 +230,11 @@ def test_our_own_code_is_in_the_key(monkeypatch, place, name, value):
     assert len(inner.jobs) == 1
 
 
-def test_the_reader_of_replies_is_digested(tmp_path, monkeypatch):
-    """The digest is one of the module's text."""
-    text = tmp_path / "protocol.py"
-    monkeypatch.setattr(cache.protocol, "__file__", str(text))
+@pytest.mark.parametrize("module", [protocol, diagnostics])
+def test_the_readers_of_replies_are_digested(tmp_path, monkeypatch, module):
+    """The digest is one of the modules' text."""
+    text = tmp_path / "reader.py"
+    monkeypatch.setattr(module, "__file__", str(text))
     digests = set()
     for content in ("a", "b"):
         text.write_text(content)
@@ -553,8 +564,9 @@ def test_decode_inverts_encode(outcome):
 def test_every_field_is_written():
     """A new field of an outcome or a result must be added to the text."""
     result = CallResult(CallStatus.EXCEPTION, ["v"], "KeyError", "m", 1, 2, (3,))
-    outcome = Outcome(Status.EXITED, (result,), "m", 1, 2, 3.5, 4.5, 5)
-    for full in (result, outcome):
+    said = Diagnostic("error", "m", 1, 2)
+    outcome = Outcome(Status.EXITED, (result,), "m", 1, 2, 3.5, 4.5, 5, (said,))
+    for full in (result, outcome, said):
         defaults = {field.name: field.default for field in fields(full)}
         assert not [name for name, default in defaults.items() if getattr(full, name) == default]
     assert decode_outcome(encode_outcome(outcome)) == outcome
