@@ -194,5 +194,8 @@ class _Nothing:
     def result(self) -> Any:
         raise RuntimeError("A step without an execution has no outcome.")
 
+    def cancel(self) -> bool:
+        return False
+
 
 _NOTHING = _Nothing()

@@ -187,17 +187,22 @@ class _Known:
         """The outcome."""
         return self._outcome
 
+    def cancel(self) -> bool:
+        """Never: the job was executed."""
+        return False
+
 
 class _Shared:
     """One execution under way, and everyone who waits for it."""
 
-    __slots__ = ("__weakref__", "_error", "_executor", "_outcome", "_pending", "key", "limits")
+    __slots__ = ("__weakref__", "_error", "_executor", "_outcome", "_pending", "askers", "key", "limits")
 
     def __init__(self, executor: CachedExecutor, key: bytes, limits: Limits, pending: Pending) -> None:
         self.key = key
         self.limits = limits
         self._executor = executor
         self._pending = pending
+        self.askers = 1
         self._outcome: Outcome | None = None
         self._error: Exception | None = None
 
@@ -205,11 +210,19 @@ class _Shared:
         """Whether `result` returns without waiting."""
         return self._outcome is not None or self._error is not None or self._pending.done()
 
+    def cancel(self) -> bool:
+        """Do not run the job if it still waits and nobody else asked for it; whether it is cancelled."""
+        if self.askers > 1 or self._outcome is not None or not self._pending.cancel():
+            return False
+        self._executor._failed(self)
+        return True
+
     def result(self) -> Outcome:
         """Wait for the outcome.
 
         Raises:
             ExecutorError: If the sandbox failed; everyone who waits for this execution gets the error.
+            CancelledError: If it was cancelled.
         """
         if self._error is not None:
             raise self._error
@@ -295,6 +308,8 @@ class CachedExecutor(Executor):
         known = self._under_way.get(key) or self._remembered(key)
         if known is not None:
             self._hits += 1
+            if isinstance(known, _Shared):
+                known.askers += 1
             return known
         shared = _Shared(self, key, job.limits, self._executor.submit(job))
         self._under_way[key] = shared

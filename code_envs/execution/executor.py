@@ -206,7 +206,11 @@ class Pending(Protocol):
 
         Raises:
             ExecutorError: If the sandbox failed, after one retry on a fresh worker.
+            CancelledError: If it was cancelled.
         """
+
+    def cancel(self) -> bool:
+        """Do not run the job if it still waits; whether it is cancelled. One that a worker has, runs."""
 
 
 class Executor(ABC):
@@ -214,7 +218,7 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, job: Job) -> Pending:
-        """Queue one job; returns at once."""
+        """Queue one job; returns at once, unless so many wait that some must be executed first."""
 
     @abstractmethod
     def capabilities(self, language: str = "python") -> Capabilities:
@@ -229,9 +233,16 @@ class Executor(ABC):
         return self.submit(job).result()
 
     def run_many(self, jobs: Iterable[Job]) -> list[Outcome]:
-        """Run jobs side by side; outcomes come in the order of the jobs."""
-        pending = [self.submit(job) for job in jobs]
-        return [each.result() for each in pending]
+        """Run jobs side by side; outcomes come in the order of the jobs. After an error, what still waits is cancelled."""
+        pending: list[Pending] = []
+        try:
+            for job in jobs:
+                pending.append(self.submit(job))
+            return [each.result() for each in pending]
+        except BaseException:
+            for each in pending:
+                each.cancel()
+            raise
 
     def __enter__(self) -> Executor:
         return self

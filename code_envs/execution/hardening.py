@@ -536,7 +536,9 @@ def limit_resources() -> None:
     Raises:
         OSError, ValueError: If the kernel refuses.
     """
-    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+    # not 0, which a machine's program for core files ignores: the kernel starts none at a limit of 1, see core(5)
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    for limit in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
         resource.setrlimit(limit, (0, 0))
     for limit in (resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO):
         resource.setrlimit(limit, (0, 0))

@@ -9,18 +9,28 @@ import contextlib
 import os
 import signal
 import sys
+from typing import Any
 
 from code_envs.errors import ConfigurationError, ExecutorError
 from code_envs.execution.boot import BOOT, ENVIRONMENT
+from code_envs.execution.cgroups import ControlGroup
 from code_envs.execution.pipeline import PipelinedExecutor, Worker
 
 __all__ = ["LocalExecutor"]
 
+BESIDE_MIB, PROCESSES = 512, 64
+"""What a worker may use beside its job's memory, MiB: files in memory, the runner; and how many processes."""
+TOOLS_MIB, TOOLS_PROCESSES = 1536, 320
+"""The same for a worker with compilers and virtual machines."""
+
 
 class _Process(Worker):
-    """A runner process on this machine."""
+    """A runner process on this machine, in a control group where one can be made."""
 
-    def __init__(self) -> None:
+    def __init__(self, toolchain: bool) -> None:
+        self.beside_mib, processes = (TOOLS_MIB, TOOLS_PROCESSES) if toolchain else (BESIDE_MIB, PROCESSES)
+        self.group: ControlGroup | None = None
+        self.no_group = ""
         self.errors = os.memfd_create("runner-errors", os.MFD_CLOEXEC)
         try:
             self.pid, requests, replies = _spawn(self.errors)
@@ -30,6 +40,24 @@ class _Process(Worker):
         os.set_blocking(requests, False)
         os.set_blocking(replies, False)
         super().__init__(requests, replies)
+        try:
+            self.group = ControlGroup(self.beside_mib, processes)
+            self.group.add(self.pid)
+        except OSError as error:
+            self.no_group = str(error)
+
+    def start(self, config: dict[str, Any]) -> None:
+        """As every worker; and say whether there is a control group."""
+        super().start(config)
+        if self.no_group:
+            self.hello["missing"]["cgroup"] = self.no_group
+        else:
+            self.hello["layers"].append("cgroup")
+
+    def make_room(self, memory_mib: int) -> None:
+        """Let a job use so much memory."""
+        if self.group is not None:
+            self.group.allow(memory_mib + self.beside_mib)
 
     def last_words(self) -> str:
         """What the worker wrote about its own failure."""
@@ -43,6 +71,8 @@ class _Process(Worker):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # somebody reaped it, as `signal(SIGCHLD, SIG_IGN)` does
             os.waitpid(self.pid, 0)
+        if self.group is not None:
+            self.group.remove()
 
     def forget(self) -> None:
         """Close this process's ends of the pipes, and nothing else."""
@@ -102,7 +132,7 @@ class LocalExecutor(PipelinedExecutor):
         super().__init__(workers, level)
 
     def _start_worker(self) -> Worker:
-        worker = _Process()
+        worker = _Process(self._toolchain)
         try:
             worker.start({"namespaces": self._namespaces, "watch_parent": True, "toolchain": self._toolchain})
         except BaseException:

@@ -19,6 +19,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
+from concurrent.futures import CancelledError
 from typing import Any
 
 from code_envs.errors import ConfigurationError, ExecutorError, ProtectionError
@@ -27,6 +28,8 @@ from code_envs.execution.executor import Capabilities, Executor, Job, Outcome, S
 
 __all__ = ["LEVELS", "Lost", "PipelinedExecutor", "Worker"]
 
+QUEUE = 4096
+"""So many jobs may wait: one that submits without end is slowed down to what the workers do."""
 IN_FLIGHT = 3  # per worker; deeper pipelines measured no faster
 READ_SIZE = 1 << 16  # a larger buffer is mapped and unmapped anew for each read
 START_TIMEOUT_S = 60.0
@@ -44,7 +47,7 @@ class _Pending:
         self.job = job
         self.count = count
         self.outcome: Outcome | None = None
-        self.error: ExecutorError | None = None
+        self.error: Exception | None = None
         self.lost = 0
         self.refused = 0
         self.deadline_s = protocol.wall_s(job.limits) + REPLY_MARGIN_S
@@ -57,11 +60,18 @@ class _Pending:
             self.executor._pump(0.0)
         return self.outcome is not None or self.error is not None
 
+    def cancel(self) -> bool:
+        """Do not run the job if it still waits; whether it is cancelled. One that a worker has, runs."""
+        if self.outcome is None and self.error is None and self.executor._withdraw(self):
+            self.error = CancelledError("the job was cancelled before a worker had it")
+        return isinstance(self.error, CancelledError)
+
     def result(self) -> Outcome:
         """Wait for the outcome.
 
         Raises:
             ExecutorError: If the sandbox failed, after one retry on a fresh worker.
+            CancelledError: If it was cancelled.
         """
         while self.outcome is None:
             if self.error is not None:
@@ -105,6 +115,9 @@ class Worker(ABC):
     @abstractmethod
     def forget(self) -> None:
         """Close this process's ends of the stream, and nothing else."""
+
+    def make_room(self, memory_mib: int) -> None:  # noqa: B027  (optional)
+        """Let a job use so much memory, where all that a worker does is bounded."""
 
     def unframed(self, data: bytes) -> bytes:
         """What of the arrived bytes the runner wrote."""
@@ -165,6 +178,7 @@ class Worker(ABC):
         """
         if not self.jobs:
             self.head_since = time.monotonic()
+        self.make_room(pending.job.limits.memory_mib)
         self.jobs.append(pending)
         data = protocol.request(self.sequence, pending.job)
         self.sequence = (self.sequence + 1) & 0xFFFFFFFF
@@ -302,7 +316,7 @@ class PipelinedExecutor(Executor):
         return self._closed
 
     def submit(self, job: Job) -> _Pending:
-        """Queue one job; returns at once.
+        """Queue one job; returns at once, unless `QUEUE` jobs wait already: then it moves those on first.
 
         Raises:
             ConfigurationError: If the job's limits or calls cannot be used.
@@ -313,6 +327,8 @@ class PipelinedExecutor(Executor):
         if job.language != "python" and not self._toolchain:
             return self._for_programs(job.language).submit(job)
         self._ready()
+        while len(self._waiting) >= QUEUE:
+            self._pump(1.0)
         pending = _Pending(self, job, count)
         self._waiting.append(pending)
         self._feed()
@@ -392,6 +408,14 @@ class PipelinedExecutor(Executor):
                 f"with {type(self).__name__}(level={hello['level']!r})."
             )
         return worker
+
+    def _withdraw(self, pending: _Pending) -> bool:
+        """Take a job back that no worker has; whether there was one."""
+        for queue in (self._waiting, self._retry):
+            if pending in queue:
+                queue.remove(pending)
+                return True
+        return False
 
     def _feed(self) -> None:
         """Hand waiting jobs to workers with room."""

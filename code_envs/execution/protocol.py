@@ -240,7 +240,9 @@ def _of_toolchain(reply: Reply, lines: list[Any], count: int, ended: Status) -> 
     ending = lines.pop() if _is_line(lines[-1:], "l", str, int, str) else None
     judged = _judge(reply, lines, count, ended)
     if ending is not None and ending[1] in _ENDINGS:
-        judged = replace(judged, status=Status(ending[1]), code=ending[2], message=ending[3])
+        if not 0 <= ending[2] < 256:
+            raise ValueError("its last line holds no exit code")
+        judged = replace(judged, status=Status(ending[1]), code=ending[2], message=ending[3][:300])
     return replace(judged, diagnostics=found + judged.diagnostics)
 
 

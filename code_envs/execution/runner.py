@@ -11,7 +11,7 @@ Frames: `code_envs.execution.wire`. Standard library only.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # typeshed has no stub
 import builtins
 import gc
 import json
@@ -170,9 +170,7 @@ class _Zygote:
             os._exit(97)
         try:
             self.report.room = fields[9] * 1024
-            self.program.run(
-                source, entry, calls, steps - 1 if steps else None, bool(fields[3] & wire.TRACE)
-            )
+            self.program.run(source, entry, calls, steps - 1 if steps else None, bool(fields[3] & wire.TRACE))
         except MemoryError:
             os.write(RESULTS, OUT_OF_MEMORY)
         finally:

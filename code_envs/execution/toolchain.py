@@ -24,7 +24,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from code_envs.execution import hardening, wire
 from code_envs.execution.candidate import RESULTS, Report
@@ -46,7 +46,8 @@ WALL_S = COMPILER_WALL_S + 10.0
 
 class Language(NamedTuple):
     """How programs of a language are compiled and run: command lines, in which `{stem}` is the name of the program's
-    file and `{mib}` its memory. A virtual machine takes `start_s` of CPU time and `start_mib` before the program."""
+    file and `{mib}` its memory. A virtual machine takes `start_s` of CPU time and `start_mib` before the program.
+    """
 
     suffix: str
     version: tuple[str, ...]
@@ -174,11 +175,11 @@ class Driver:
         """Run the program once per call, and report what each run wrote."""
         for (text,) in inputs:
             output, errors = os.memfd_create("output"), os.memfd_create("errors")
-            name, code = self._wait(self._start(command, (_file(text), output, errors), self._limit_program))
+            pid = self._start(command, (_file(text), output, errors), self._limit_program)
+            name, code, said = self._ended(pid, errors)
             if os.fstat(output).st_size >= self.output:
                 self.report(["x"])
                 return
-            said = _said(errors)
             if name not in ("ok", "exited", "crashed"):
                 self.report(["l", name, code, said])
                 return
@@ -197,14 +198,12 @@ class Driver:
         output, errors, report = (os.memfd_create(name) for name in ("output", "errors", "report"))
         text = json.dumps({"entry": entry, "limit": self.report.room, "calls": json.loads(calls)})
         pid = self._start(command, (_file(text), output, errors, report), self._limit_program)
-        name, code = self._wait(pid)
-        if name == "crashed" and "heap out of memory" in _read(errors, ERROR_TEXT):
-            name, code = "memory_limit", 0
+        name, code, said = self._ended(pid, errors)
         loaded = name == "ok" and os.pread(report, 8, 0) == b'["r"]\n'
         self._forward(report)
         if last or not loaded:
             self.report.room = ENDING_ROOM
-            self.report(["l", name, code, "" if name == "ok" else _said(errors)])
+            self.report(["l", name, code, said])
         return loaded
 
     def _forward(self, report: int) -> None:
@@ -213,6 +212,16 @@ class Driver:
         data = os.pread(report, size, 0) if size <= self.report.room + ENDING_ROOM else b'["x"]\n'
         os.write(RESULTS, data[: data.rfind(b"\n") + 1])
         self.report.room -= len(data)
+
+    def _ended(self, pid: int, errors: int) -> tuple[str, int, str]:
+        """How a program ended: a status, an exit code or signal number, and what it said about it."""
+        name, code = self._wait(pid)
+        said = "" if name == "ok" else _read(errors, ERROR_TEXT)
+        if name == "crashed" and "heap out of memory" in said:
+            name, code = "memory_limit", 0
+        if self.language.start_mib and name != "exited":
+            said = ""  # a virtual machine's last words hold addresses and times, which no two runs share
+        return name, code, said.strip()[:180]
 
     def _wait(self, pid: int) -> tuple[str, int]:
         """How a program ended: a status and an exit code or signal number."""
@@ -269,7 +278,7 @@ class Driver:
         self.confine()
 
 
-_BY_SIGNAL = {
+_BY_SIGNAL: dict[int, str] = {
     signal.SIGXCPU: "cpu_limit",
     signal.SIGXFSZ: "output_limit",
     signal.SIGKILL: "memory_limit",  # not ours: the kernel's, out of memory
@@ -305,10 +314,6 @@ def _messages(said: int) -> str:
 
 def _read(descriptor: int, limit: int) -> str:
     return os.pread(descriptor, limit, 0).decode(errors="replace")
-
-
-def _said(errors: int) -> str:
-    return _read(errors, ERROR_TEXT).strip()[:180]
 
 
 # every alternative matches in one pass, whatever the text: this is the driver's own time

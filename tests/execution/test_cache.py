@@ -140,7 +140,13 @@ OTHER_LIMITS = {
     "open_files": 63,
     "steps": 1000,
 }
-OTHER_JOBS = {"source": b"def f(x): return x\n", "entry": "g", "calls": b"[[1],[3]]", "trace": True, "language": "javascript"}
+OTHER_JOBS = {
+    "source": b"def f(x): return x\n",
+    "entry": "g",
+    "calls": b"[[1],[3]]",
+    "trace": True,
+    "language": "javascript",
+}
 
 
 def test_no_field_is_forgotten():
@@ -585,6 +591,19 @@ def test_reading_a_value_does_not_change_it(received, expected, relation):
     with contextlib.suppress(ValueError):
         values.decode(received)
     assert repr(received) == before
+
+
+def test_cancelling():
+    """A waiting execution is cancelled for one who asks, not for two, and never once the outcome is known."""
+    jobs = [Job(f"def f(x):\n    return {number}\n".encode(), "f", b"[[1]]") for number in range(10)]
+    with CachedExecutor(LocalExecutor()) as cached:
+        pending = [cached.submit(job) for job in jobs]
+        assert pending[9].cancel()
+        again = cached.submit(jobs[8])
+        assert not again.cancel()
+        assert [each.result().results[0].value for each in (*pending[:9], again)] == [*range(9), 8]
+        assert cached.submit(jobs[9]).result().results[0].value == 9
+        assert not cached.submit(jobs[9]).cancel()
 
 
 # in an environment --------------------------------------------------------------------------------

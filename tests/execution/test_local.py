@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import psutil
 import pytest
 
 from code_envs.errors import ConfigurationError, ExecutorError, ProtectionError
-from code_envs.execution import boot, values
+from code_envs.execution import boot, pipeline, values
 from code_envs.execution.executor import CallStatus, Job, Limits, Status
 from code_envs.execution.local import LocalExecutor
 from code_envs.execution.pool import open_executor
@@ -370,7 +371,7 @@ def test_weak_machine(monkeypatch):
     with LocalExecutor(namespaces="none") as refused, pytest.raises(ProtectionError, match=r"seccomp \(not here\)"):
         refused.capabilities()
     with LocalExecutor(namespaces="none", level="weak") as executor:
-        assert executor.capabilities().layers == ("rlimits",)
+        assert {*executor.capabilities().layers} - {"cgroup"} == {"rlimits"}
         forks = """
 import os, time
 def f(x):
@@ -410,3 +411,55 @@ def test_open_executor():
             open_executor(name)
     open_executor("local").close()
     open_executor("local:2").close()
+
+
+# cancelling and slowing down ----------------------------------------------------------------------
+
+
+def test_a_waiting_job_is_cancelled():
+    """It never runs, its `result` says so, and the others are not disturbed; one that a worker has, runs."""
+    with LocalExecutor(1) as executor:
+        pending = [executor.submit(job(f"def f(x):\n    return {number}\n", 0)) for number in range(10)]
+        assert pending[9].cancel()
+        assert pending[9].cancel()
+        assert not pending[0].cancel()
+        assert pending[9].done()
+        with pytest.raises(CancelledError, match="before a worker had it"):
+            pending[9].result()
+        assert [each.result().results[0].value for each in pending[:9]] == list(range(9))
+        assert not pending[8].cancel()
+        assert executor.run(job("def f(x):\n    return 10\n", 0)).results[0].value == 10
+
+
+def test_an_error_cancels_the_rest():
+    """Jobs that still wait when `run_many` fails are not executed for nobody."""
+    with LocalExecutor(1) as executor:
+        seen = []
+
+        def jobs():
+            for number in range(20):
+                yield job(f"def f(x):\n    return {number}\n", 0)
+            seen.append(len(executor._waiting))
+            raise KeyError("the caller's generator failed")
+
+        with pytest.raises(KeyError):
+            executor.run_many(jobs())
+        assert seen[0] > 10
+        assert not executor._waiting
+
+
+def test_a_long_queue_slows_the_caller_down(monkeypatch):
+    """No more than so many jobs wait at any time, and nothing is lost."""
+    monkeypatch.setattr(pipeline, "QUEUE", 5)
+    with LocalExecutor(1) as executor:
+        longest = 0
+
+        def jobs():
+            nonlocal longest
+            for number in range(60):
+                longest = max(longest, len(executor._waiting))
+                yield job(f"def f(x):\n    return {number}\n", 0)
+
+        outcomes = executor.run_many(jobs())
+    assert [each.results[0].value for each in outcomes] == list(range(60))
+    assert 0 < longest <= 5
