@@ -233,7 +233,7 @@ class Executor(ABC):
         return self.submit(job).result()
 
     def run_many(self, jobs: Iterable[Job]) -> list[Outcome]:
-        """Run jobs side by side; outcomes come in the order of the jobs. After an error, what still waits is cancelled."""
+        """Run jobs side by side; outcomes come in their order. After an error, what still waits is cancelled."""
         pending: list[Pending] = []
         try:
             for job in jobs:

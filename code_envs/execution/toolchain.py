@@ -45,8 +45,10 @@ WALL_S = COMPILER_WALL_S + 10.0
 
 
 class Language(NamedTuple):
-    """How programs of a language are compiled and run: command lines, in which `{stem}` is the name of the program's
-    file and `{mib}` its memory. A virtual machine takes `start_s` of CPU time and `start_mib` before the program.
+    """How programs of a language are compiled and run.
+
+    The command lines may hold `{stem}`, the name of the program's file, `{main}`, the type that begins, and `{mib}`,
+    the program's memory. A virtual machine takes `start_s` of CPU time and `start_mib` of memory before the program.
     """
 
     suffix: str
@@ -109,8 +111,8 @@ def find_tools() -> dict[str, str]:
 
 def readable_paths() -> list[str]:
     """What compilers and interpreters need beside the standard library: absolute paths that exist here."""
-    places = ["/usr/bin", "/bin", "/usr/include", "/usr/libexec", "/usr/share/nodejs", "/usr/local", "/etc/alternatives"]
-    places += ["/etc/ssl/openssl.cnf", *glob.glob("/etc/java*")]
+    places = ["/usr/bin", "/bin", "/usr/include", "/usr/libexec", "/usr/share/nodejs", "/usr/local"]
+    places += ["/etc/alternatives", "/etc/ssl/openssl.cnf", *glob.glob("/etc/java*")]
     return [place for place in places if os.path.exists(place)]
 
 
