@@ -127,7 +127,8 @@ function described(error) {
 function load(source, entry) {
   let script;
   try {
-    script = new vm.Script(source, {filename: FILE});
+    // a whole program is the body of a function, as node runs it: it may return
+    script = entry === '' ? vm.compileFunction(source, [], {filename: FILE}) : new vm.Script(source, {filename: FILE});
   } catch (error) {
     report(['c', ...described(error)]);
     return null;

@@ -32,6 +32,7 @@ __all__ = [
     "enter_namespaces",
     "hide_memory",
     "kill_children",
+    "kill_group",
     "kill_namespace",
     "landlock_abi",
     "limit_resources",
@@ -113,6 +114,12 @@ def kill_namespace() -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def kill_group(pid: int) -> None:
+    """Kill what is left of a child's process group, where processes cannot be found otherwise."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none is left; a Mac says so either way
+        os.killpg(pid, signal.SIGKILL)
 
 
 def open_children() -> int:
@@ -538,7 +545,7 @@ def limit_resources() -> None:
     """
     # not 0, which a machine's program for core files ignores: the kernel starts none at a limit of 1, see core(5)
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-    for limit in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
-        resource.setrlimit(limit, (0, 0))
-    for limit in (resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO):
-        resource.setrlimit(limit, (0, 0))
+    for name in ("MEMLOCK", "MSGQUEUE", "NICE", "RTPRIO"):
+        limit = getattr(resource, f"RLIMIT_{name}", None)
+        if limit is not None:  # the last three are Linux's own
+            resource.setrlimit(limit, (0, 0))

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from typing import Any
 
 from code_envs.errors import ConfigurationError, ExecutorError
@@ -31,7 +32,7 @@ class _Process(Worker):
         self.beside_mib, processes = (TOOLS_MIB, TOOLS_PROCESSES) if toolchain else (BESIDE_MIB, PROCESSES)
         self.group: ControlGroup | None = None
         self.no_group = ""
-        self.errors = os.memfd_create("runner-errors", os.MFD_CLOEXEC)
+        self.errors = _error_file()
         try:
             self.pid, requests, replies = _spawn(self.errors)
         except ExecutorError:
@@ -78,6 +79,14 @@ class _Process(Worker):
         """Close this process's ends of the pipes, and nothing else."""
         for descriptor in (self.requests, self.replies, self.errors):
             os.close(descriptor)
+
+
+def _error_file() -> int:
+    if sys.platform == "linux":
+        return os.memfd_create("runner-errors", os.MFD_CLOEXEC)
+    descriptor, path = tempfile.mkstemp()
+    os.unlink(path)
+    return descriptor
 
 
 def _spawn(errors: int) -> tuple[int, int, int]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 
 from code_envs.execution import hardening
 
 __all__ = ["Plan"]
 
+NOT_LINUX = (
+    f"this system is {sys.platform}, and the protection is Linux's: programs run here with your rights, and reach your "
+    "files and the network; use DockerExecutor for programs that you would not run yourself"
+)
 NAMESPACES = ["pid_namespace", "mount_namespace", "network_namespace", "ipc_namespace"]
 
 
@@ -26,6 +31,10 @@ class Plan:
         self.missing: dict[str, str] = {}
         self.programs = programs is not None
         self.readable = hardening.readable_paths(programs or [])
+        if sys.platform != "linux":
+            self.namespaces, self.uid = "none", None
+            self.missing = {"isolation": NOT_LINUX}
+            return
         self.namespaces = self._namespaces(namespaces)
         self.uid = self._uid()
         self._probe("landlock", self._landlock)

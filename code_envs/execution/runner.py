@@ -23,6 +23,7 @@ import signal
 import stat
 import struct
 import sys
+import tempfile
 import time
 import types
 import warnings
@@ -32,8 +33,10 @@ from typing import Any
 from code_envs.execution import hardening, instrument, wire
 from code_envs.execution.candidate import FILENAME, MODULE, OUT_OF_MEMORY, RESULTS, Program, Report, warm_up
 from code_envs.execution.protections import Plan
-from code_envs.execution.waiting import CHILD, wait_within
+from code_envs.execution.waiting import CHILD, pause, wait_within
 
+LINUX = sys.platform == "linux"
+"""Elsewhere programs run under resource limits alone, which the runner says, and clients refuse unless asked."""
 REQUESTS, REPLIES, ERRORS = 10, 11, 12
 DRIVER_CPU_S, DRIVER_WALL_S = 30.0, 80.0
 BODY_UNREAD, BODY_READ, CANDIDATE_STARTED = range(3)
@@ -67,7 +70,7 @@ class _Zygote:
         self,
         candidate_filter: hardening.CandidateFilter | None,
         scratch: bool,
-        sweep: Callable[[], None],
+        sweep: Callable[[int], None],
         drive: Callable[..., None] | None,
     ) -> None:
         self.filter = candidate_filter
@@ -94,7 +97,7 @@ class _Zygote:
 
     def job(self, fields: tuple[Any, ...]) -> None:
         """One job from fork to clean scratch."""
-        results = os.memfd_create("results", 0)
+        results = _results()
         if results != RESULTS:
             raise OSError(f"descriptor {RESULTS} must be free for results, and {results} was given")
         # room for the reply's header before the child's lines: header and body leave in one system call
@@ -115,7 +118,7 @@ class _Zygote:
             cpu_s, wall_s = cpu_s + DRIVER_CPU_S, wall_s + DRIVER_WALL_S
         end, status, usage = wait_within(pid, cpu_s, wall_s)
         wall_us = int((time.monotonic() - started) * 1e6)
-        self.sweep()
+        self.sweep(pid)
         progress = self.progress[0]
         if progress == BODY_UNREAD:
             raise EOFError("a child ended before it had read its body: the stream is out of step")
@@ -130,9 +133,7 @@ class _Zygote:
         cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
         measured = (wall_us, cpu_us, usage.ru_maxrss, usage.ru_minflt)
         os.pwrite(results, wire.REPLY.pack(wire.MAGIC, fields[1], end, code, 0, *measured, 0, size), 0)
-        offset, total = 0, wire.REPLY.size + size
-        while offset < total:
-            offset += os.sendfile(REPLIES, results, offset, total - offset)
+        _send(results, wire.REPLY.size + size)
         os.close(results)
         if self.scratch:
             _empty(hardening.SCRATCH)
@@ -140,7 +141,9 @@ class _Zygote:
     def child(self, fields: tuple[Any, ...]) -> None:
         """The child's whole life; it never returns."""
         try:
-            if not self.is_init:
+            if not LINUX:
+                os.setpgid(0, 0)
+            elif not self.is_init:
                 hardening.die_with_parent()
             body = _read(fields[10])
             self.progress[0] = BODY_READ
@@ -184,7 +187,11 @@ def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, fi
     set_limit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     set_limit(resource.RLIMIT_FSIZE, (largest, largest))
     set_limit(resource.RLIMIT_NOFILE, (open_files, open_files))
-    set_limit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
+    try:
+        set_limit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
+    except (OSError, ValueError):
+        if LINUX:
+            raise
     set_limit(resource.RLIMIT_NPROC, (1, 1))
     # the wrapper of the standard library makes an enumeration of the result, which costs page faults
     _signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
@@ -196,6 +203,26 @@ def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, fi
 def _write_all(data: bytes) -> None:
     while data:
         data = data[os.write(REPLIES, data) :]
+
+
+def _results() -> int:
+    """A file that only the caller has: in memory where the system can."""
+    if LINUX:
+        return os.memfd_create("results", 0)
+    descriptor, path = tempfile.mkstemp()
+    os.unlink(path)
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def _send(results: int, total: int) -> None:
+    """Reply with the first bytes of a file."""
+    offset = 0
+    while offset < total:
+        if LINUX:
+            offset += os.sendfile(REPLIES, results, offset, total - offset)
+        else:
+            offset += os.write(REPLIES, os.pread(results, min(total - offset, 1 << 20), offset))
 
 
 def _drain(count: int) -> None:
@@ -276,7 +303,8 @@ def _start(config: dict[str, Any]) -> None:
     _move_streams()
     tools, paths, drive = _toolchain(config["harness"]) if config["toolchain"] else ({}, None, None)
     _preload()
-    hardening.own_code_pages()
+    if LINUX:
+        hardening.own_code_pages()
     plan = Plan(config["namespaces"], paths)
     if plan.namespaces != "container":
         _leave(plan, config["watch_parent"])
@@ -329,6 +357,8 @@ def _toolchain(harness: str) -> tuple[dict[str, str], list[str], Callable[..., N
 
 def _leave(plan: Plan, watch_parent: bool) -> None:
     """Go on in a child, in namespaces and a file system of its own where the plan has them."""
+    if not LINUX:
+        return  # nothing to leave, and no way to see what is left behind but the group of each child
     parent = os.getppid() if watch_parent else None
     hardening.adopt_orphans()
     children = hardening.open_children()
@@ -343,19 +373,23 @@ def _leave(plan: Plan, watch_parent: bool) -> None:
         hardening.new_root(plan.readable, uid or 0, uid or 0, plan.programs)
 
 
-def _sweeper(plan: Plan) -> Callable[[], None]:
-    """What ends the processes that a job left behind."""
+def _sweeper(plan: Plan) -> Callable[[int], None]:
+    """What ends the processes that the job of a child left behind."""
+    if not LINUX:
+        return hardening.kill_group
     if plan.namespaces != "none":
-        return hardening.kill_namespace
+        return lambda pid: hardening.kill_namespace()
     if "seccomp" in plan.layers:
-        return lambda: None  # no candidate can start a process
+        return lambda pid: None  # no candidate can start a process
     hardening.adopt_orphans()
     listing = hardening.open_children()
-    return lambda: hardening.kill_children(listing)
+    return lambda pid: hardening.kill_children(listing)
 
 
 def _harden(plan: Plan, scratch: bool) -> None:
     hardening.limit_resources()
+    if not LINUX:
+        return
     hardening.drop_root(None if plan.namespaces == "user" else plan.uid)
     hardening.die_with_parent()
     if plan.programs:
@@ -373,7 +407,7 @@ def _guard(inner: int, parent: int | None, children: int) -> int:
         os.close(descriptor)
     signal.pthread_sigmask(signal.SIG_BLOCK, CHILD)
     while True:
-        signal.sigtimedwait(CHILD, 0.25)
+        pause(0.25)
         done, status = os.waitpid(inner, os.WNOHANG)
         if done:
             hardening.kill_children(children)

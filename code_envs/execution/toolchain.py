@@ -306,9 +306,13 @@ def _reap(group: int) -> None:
             os.waitpid(-1, 0)
 
 
+# gcc's files between its steps have random names
+_TEMPORARY = re.compile(r"/tmp/cc\w{6}")
+
+
 def _messages(said: int) -> str:
     """What a compiler said, cut; where it is too long, errors come first: warnings must not hide them."""
-    text = _read(said, COMPILER_FILE)
+    text = _TEMPORARY.sub("/tmp/cc", _read(said, COMPILER_FILE))
     if len(text) <= COMPILER_TEXT:
         return text
     return "\n".join(line for line in text.splitlines() if "error" in line)[:COMPILER_TEXT]
