@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json as json_format
@@ -12,7 +13,9 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 
-from code_envs.errors import ExecutorError
+from code_envs.errors import ConfigurationError, ExecutorError
+from code_envs.execution import wire
+from code_envs.execution.executor import Executor
 from code_envs.execution.local import LocalExecutor
 
 __all__ = ["Diagnosis", "diagnose", "main", "report"]
@@ -35,6 +38,7 @@ class Diagnosis:
         missing: The others, each with the reason.
         failure: Why no worker starts, or "".
         python: Version of the interpreter that runs candidates.
+        tools: Version of the compiler or interpreter of each other language whose programs can run here.
         system: Kernel and machine.
         packages: Versions of what parses and reads programs; None if absent.
         docker: The Docker engine's version, or why there is none.
@@ -46,6 +50,7 @@ class Diagnosis:
     missing: dict[str, str]
     failure: str
     python: str
+    tools: dict[str, str]
     system: str
     packages: dict[str, str | None]
     docker: str
@@ -55,11 +60,12 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Start a worker, which probes each protection in a throw-away fork, and look around."""
     failure = ""
-    level, layers, missing = "none", (), {}  # type: tuple[str, tuple[str, ...], dict[str, str]]
+    level, layers, missing, tools = "none", (), {}, {}  # type: str, tuple[str, ...], dict[str, str], dict[str, str]
     try:
         with LocalExecutor(level="weak") as executor:
             capabilities = executor.capabilities()
-        level, layers, missing = capabilities.level, capabilities.layers, capabilities.missing
+            level, layers, missing = capabilities.level, capabilities.layers, capabilities.missing
+            tools = _tools(executor)
     except ExecutorError as error:
         failure = str(error)
     return Diagnosis(
@@ -68,6 +74,7 @@ def diagnose() -> Diagnosis:
         missing=missing,
         failure=failure,
         python=platform.python_version(),
+        tools=tools,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         packages={
             name: _version(name) for name in ("tree-sitter", "tree-sitter-python", "gymnasium", "numpy", "torch")
@@ -75,6 +82,15 @@ def diagnose() -> Diagnosis:
         docker=_docker(),
         clashes=_clashes(),
     )
+
+
+def _tools(executor: Executor) -> dict[str, str]:
+    """What each language other than Python would run with; nothing for those that cannot."""
+    found = {}
+    for language in wire.LANGUAGES:
+        with contextlib.suppress(ConfigurationError):  # it says which tool is missing: here that is an answer
+            found[language] = executor.capabilities(language).tools.get(language, "")
+    return {language: tool for language, tool in found.items() if tool}
 
 
 def _version(name: str) -> str | None:
@@ -121,6 +137,8 @@ def report(diagnosis: Diagnosis) -> str:
     if diagnosis.failure:
         lines.append(f"  failure    {diagnosis.failure}")
     lines += [f"python       {diagnosis.python} on {diagnosis.system}"]
+    for language in list(wire.LANGUAGES)[1:]:
+        lines.append(f"language     {language}: {diagnosis.tools.get(language, 'nothing to run it with')}")
     lines += [f"package      {name} {version or 'absent'}" for name, version in diagnosis.packages.items()]
     lines.append(f"docker       {diagnosis.docker}")
     for other in diagnosis.clashes:

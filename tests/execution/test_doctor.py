@@ -37,3 +37,15 @@ def test_clash_is_reported(monkeypatch):
     diagnosis = doctor.diagnose()
     assert diagnosis.clashes == ("other-agents",)
     assert "clash        other-agents" in doctor.report(diagnosis)
+
+
+def test_languages(monkeypatch):
+    """Each language is named with what runs it here, or with the lack of it."""
+    tools = doctor.diagnose().tools
+    with LocalExecutor(level="weak") as executor:
+        for language, tool in tools.items():
+            assert executor.capabilities(language).tools[language] == tool
+    monkeypatch.setattr(doctor, "_tools", lambda executor: {"c": "gcc 12.2.0"})
+    text = doctor.report(doctor.diagnose())
+    assert "language     c: gcc 12.2.0" in text
+    assert "language     java: nothing to run it with" in text
