@@ -40,7 +40,8 @@ class Library:
         if name == "syscall":
             return lambda *arguments: -1
         raise AttributeError(name)
-time.clock_gettime, os.open, resource.setrlimit, ctypes.CDLL = clock_gettime, open_, setrlimit, lambda *a, **k: Library()
+time.clock_gettime, os.open, resource.setrlimit = clock_gettime, open_, setrlimit
+ctypes.CDLL = lambda *arguments, **options: Library()
 """
 
 
