@@ -99,6 +99,9 @@ class CodeRepairEnv(CodeEnv[_Episode]):
     turns, each offering the edits of the most suspicious lines first. An edit that was tried from this
     program already is masked. A masked action changes nothing and costs as much as an edit.
 
+    Programs in other languages than Python have the ten operators that need no more than a grammar, neither step
+    limit nor traces, and so no suspicious lines.
+
     ## Observation Space
     `Dict` of `Box`:
 
@@ -225,7 +228,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         program = Program(task.start.encode(), task.language)
         episode = _Episode(task, task.limits(self.limits), Enumerator.of(program), pending=program)
         self.state = episode
-        return task.reward_tests.job(program.source, episode.limits, trace=True)
+        return _traced(task, program, episode.limits)
 
     def finish_reset(self, outcome: Outcome) -> tuple[Observation, dict[str, Any]]:
         """Second half of `reset`."""
@@ -256,7 +259,7 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         program = episode.pending = current.program.apply(edit)
         if program.source in episode.known:
             return None
-        return episode.task.reward_tests.job(program.source, episode.limits, trace=True)
+        return _traced(episode.task, program, episode.limits)
 
     def prepare(self) -> None:
         """Enumerate the edits of the program that is being executed."""
@@ -525,6 +528,11 @@ def find_edit(candidates: CandidateSet, source: bytes, target: bytes, kept: NDAr
         if source[:start] + text + source[end:] == target:
             return int(position)
     return -1
+
+
+def _traced(task: Task, program: Program, limits: Limits) -> Job:
+    """The job of the reward tests; lines are traced in Python only, elsewhere all are equally suspicious."""
+    return task.reward_tests.job(program.source, limits, trace=task.language == "python")
 
 
 def _note(version: _Version, position: int, gain: float) -> None:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BOOT", "ENVIRONMENT", "bundle", "modules", "runner_digest"]
+__all__ = ["BOOT", "ENVIRONMENT", "bundle", "harness", "modules", "runner_digest"]
 
 SOURCES = ("wire", "waiting", "codec", "instrument", "candidate", "hardening", "protections", "toolchain", "runner")
 

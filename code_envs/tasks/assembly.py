@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from code_envs.errors import TaskError
-from code_envs.execution.executor import Executor, Limits
-from code_envs.tasks.cases import CaseSuite, ReplaySuite
+from code_envs.execution.executor import Executor, Job, Limits, Outcome
+from code_envs.tasks.cases import CaseSuite, ReplaySuite, judge_ahead
 from code_envs.tasks.certify import MEASURED, certify_many, measured_steps
 from code_envs.tasks.extraction import Extraction, TestProgram, extract
 from code_envs.tasks.splits import HELD_OUT, REWARD, SUITE, hold_out, splits
@@ -75,12 +75,14 @@ def assemble(
             reasons[f"{source.name}/{draft.item}"] = extraction.reason
         else:
             usable.append((draft, extraction))
+    starts = _executed_starts(usable, executor)
     tasks = [
-        _task(source.name, draft, extraction, passes)
-        for (draft, extraction), passes in zip(usable, _start_verdicts(usable, executor), strict=True)
+        _task(source.name, draft, extraction, start and _suite(extraction).grade(start[1], executor).passed)
+        for (draft, extraction), start in zip(usable, starts, strict=True)
     ]
+    certificates = certify_many(tasks, executor, dict(filter(None, starts)))
     certified, behaviours, groups = [], {}, {}
-    for certificate, task, (_, extraction) in zip(certify_many(tasks, executor), tasks, usable, strict=True):
+    for certificate, task, (_, extraction) in zip(certificates, tasks, usable, strict=True):
         if certificate.task is None:
             reasons[task.task_id] = certificate.reason
             continue
@@ -93,18 +95,27 @@ def assemble(
     return TaskSet(source.name, tuple(certified), source.licence, source.origin, source.sha256, reasons, divided)
 
 
-def _start_verdicts(
+def _executed_starts(
     usable: Sequence[tuple[Draft, Extraction]], executor: Executor
-) -> Iterator[tuple[bool, ...] | None]:
-    """Which tests each faulty program passes, within the steps that its reference makes reasonable."""
+) -> list[tuple[Job, Outcome] | None]:
+    """What each faulty program gives, within the steps that its reference makes reasonable; None without one."""
     faulty = [(draft, _suite(extraction)) for draft, extraction in usable if draft.start is not None]
-    references = executor.run_many(suite.job(draft.reference.encode(), MEASURED) for draft, suite in faulty)
-    limits = [Limits(steps=measured_steps([outcome])) for outcome in references]
-    starts = [(draft.start or "").encode() for draft, _ in faulty]
-    jobs = [suite.job(start, each) for (_, suite), start, each in zip(faulty, starts, limits, strict=True)]
-    outcomes = iter(executor.run_many(jobs))
-    for draft, extraction in usable:
-        yield None if draft.start is None else _suite(extraction).grade(next(outcomes), executor).passed
+    limits = _start_limits(faulty, executor)
+    jobs = [suite.job((draft.start or "").encode(), each) for (draft, suite), each in zip(faulty, limits, strict=True)]
+    outcomes = executor.run_many(jobs)
+    judge_ahead(((suite, outcome) for (_, suite), outcome in zip(faulty, outcomes, strict=True)), executor)
+    executed = zip(jobs, outcomes, strict=True)
+    return [None if draft.start is None else next(executed) for draft, _ in usable]
+
+
+def _start_limits(faulty: Sequence[tuple[Draft, CaseSuite | ReplaySuite]], executor: Executor) -> list[Limits]:
+    """Limits of each faulty program; steps are counted in Python only."""
+    counted = [(draft, suite) for draft, suite in faulty if draft.tests.language == "python"]
+    outcomes = iter(executor.run_many(suite.job(draft.reference.encode(), MEASURED) for draft, suite in counted))
+    return [
+        Limits(steps=measured_steps([next(outcomes)])) if draft.tests.language == "python" else Limits()
+        for draft, _ in faulty
+    ]
 
 
 def _suite(extraction: Extraction) -> CaseSuite | ReplaySuite:
@@ -125,4 +136,5 @@ def _task(name: str, draft: Draft, extraction: Extraction, start_passes: Sequenc
         start=draft.start,
         reward_tests=suite.subset(reward),
         held_out_tests=suite.subset(held_out),
+        language=draft.tests.language,
     )

@@ -9,26 +9,35 @@ tried in this order:
   and made beside the candidate; the values are compared here.
 - replay: anything else; the test code runs again on the values that the candidate gave.
 
-Random inputs are frozen by the recording; loops and helpers simply run.
+Random inputs are frozen by the recording; loops and helpers simply run. Test code in JavaScript is always replayed:
+`judging.js` records it, and what it encodes is kept as it is, because undefined and Map have no counterpart here.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from code_envs.execution.executor import CallResult, CallStatus, Executor, Job, Limits, Outcome, Status
-from code_envs.execution.values import decode, encode_calls
+from code_envs.execution.values import decode, encode, encode_calls
 from code_envs.tasks.cases import Case, CaseSuite, ReplaySuite, TestCode, sandbox_program, shortened
 
 __all__ = ["Extraction", "TestProgram", "extract"]
 
-PROGRAM = ("judging.py", "fingerprint.py", "recording.py")
+PROGRAMS = {
+    "python": (("judging.py", "fingerprint.py", "recording.py"), "extract"),
+    "javascript": (("judging.js",), "record"),
+}
 LIMITS = Limits(cpu_s=20.0, output_kib=16384)
 
 BATCH = 8  # compiling the recording program takes 14 ms, an average item 2 ms
+
+NO_ASSERT = "the test code has no assert about the function"
 
 ADAPTERS = {
     # the reference gives iterators
@@ -41,6 +50,16 @@ def code_envs_adapted(*arguments):
     "bool": """
 def code_envs_adapted(*arguments):
     return bool({entry}(*arguments))
+""",
+    # JavaScript: a promise of the right value is another value, but the harness would wait for it; a constant comes
+    # first, because no unfinished program can be continued by one
+    "value": """
+const code_envs_adapted = (...values) => {{
+  const value = {entry}(...values);
+  if (value instanceof Promise) throw new TypeError('{entry} gives a promise');
+  return value;
+}};
+if (typeof {entry} !== 'function') throw new ReferenceError('{entry} is no function');
 """,
 }
 
@@ -60,11 +79,13 @@ class TestProgram:
         sections: Pieces of test code; every test remembers the piece it comes from.
         entry: Name of the function under test, or "" to infer it from the asserts.
         setup: Code to run before each section, such as imports.
+        language: "python" or "javascript", for which `entry` must be given.
     """
 
     sections: tuple[str, ...]
     entry: str = ""
     setup: str = ""
+    language: str = "python"
 
     __test__ = False  # no pytest class
 
@@ -78,7 +99,7 @@ class Extraction:
         sections: Per test, the number of its section.
         entry: Name of the function under test.
         lane: "cases", "driven", "replay" or "".
-        behaviour: Digest of the reference up to names and layout, hexadecimal.
+        behaviour: Digest of the reference up to names and layout (JavaScript: up to white space), hexadecimal.
         reason: Why there is no suite, or why the lane is not "cases".
     """
 
@@ -100,7 +121,7 @@ def extract(items: Sequence[tuple[TestProgram, str]], executor: Executor) -> lis
     Raises:
         ExecutorError: If the sandbox failed.
     """
-    batches = [items[first : first + BATCH] for first in range(0, len(items), BATCH)]
+    batches = list(_batches(items))
     results: list[tuple[Outcome, CallResult | None]] = []
     for batch, outcome in zip(batches, executor.run_many(map(_job, batches)), strict=True):
         if outcome.status is Status.OK:
@@ -114,9 +135,18 @@ def extract(items: Sequence[tuple[TestProgram, str]], executor: Executor) -> lis
     ]
 
 
+def _batches(items: Sequence[tuple[TestProgram, str]]) -> Iterator[list[tuple[TestProgram, str]]]:
+    """The items in order, a few of one language at a time."""
+    for _, alike in itertools.groupby(items, lambda item: item[0].language):
+        while batch := list(itertools.islice(alike, BATCH)):
+            yield batch
+
+
 def _job(items: Sequence[tuple[TestProgram, str]]) -> Job:
     calls = [[reference, tests.entry, tests.setup, list(tests.sections)] for tests, reference in items]
-    return Job(sandbox_program(*PROGRAM), "extract", encode_calls(calls), LIMITS)
+    language = items[0][0].language
+    names, entry = PROGRAMS[language]
+    return Job(sandbox_program(*names), entry, encode_calls(calls), LIMITS, language=language)
 
 
 def _read_result(outcome: Outcome, result: CallResult | None, tests: TestProgram, reference: str) -> Extraction:
@@ -125,6 +155,8 @@ def _read_result(outcome: Outcome, result: CallResult | None, tests: TestProgram
     if result.status is not CallStatus.VALUE:
         what = f"{result.exception}: {result.message}" if result.exception else str(result.status)
         return Extraction(None, reason=f"the test code could not be run: {what}")
+    if tests.language == "javascript":
+        return _read(_of_javascript(result.value, tests, reference), tests, reference)
     return _read(decode(result.value), tests, reference)
 
 
@@ -132,7 +164,7 @@ def _read(found: Mapping[str, Any], tests: TestProgram, reference: str) -> Extra
     lane, entry = found["lane"], found["entry"]
     reason = found["reason"]
     if lane and not found["tests"]:
-        lane, reason = "", "the test code has no assert about the function"
+        lane, reason = "", NO_ASSERT
     if not lane:
         return Extraction(None, entry=entry, behaviour=found["behaviour"], reason=reason)
     suite = SUITES[lane](found, tests, reference)
@@ -162,6 +194,7 @@ def _driven(found: Mapping[str, Any], tests: TestProgram, reference: str) -> Cas
 
 
 def _replay(found: Mapping[str, Any], tests: TestProgram, reference: str) -> ReplaySuite:
+    calls = found["calls"] if tests.language == "javascript" else [encode(list(each)) for each in found["calls"]]
     counts = [0] * len(tests.sections)
     for test in found["tests"]:
         counts[test["section"]] += 1
@@ -170,12 +203,32 @@ def _replay(found: Mapping[str, Any], tests: TestProgram, reference: str) -> Rep
         reference=reference,
         setup=tests.setup,
         sections=tuple(zip(tests.sections, found["starts"], counts, strict=True)),
-        calls=tuple(found["calls"]),
+        calls=tuple(map(json.dumps, calls)),
         descriptions=_descriptions(found),
         keys=tuple(f"{test['text']} {test['made']}" for test in found["tests"]),
+        language=tests.language,
     )
     name, driver = _adapted(found)
     return ReplaySuite(code, driver=driver, entry=name)
+
+
+def _of_javascript(recorded: Sequence[Any], tests: TestProgram, reference: str) -> dict[str, Any]:
+    """What `judging.js` has recorded, in the form that `recording.py` gives; calls and texts stay encoded."""
+    calls, starts, asserts = recorded
+    until = itertools.accumulate(made for _, _, made in asserts)
+    return {
+        "lane": "replay",
+        "reason": "",
+        "entry": tests.entry,
+        "behaviour": hashlib.sha256("".join(reference.split()).encode()).hexdigest(),
+        "calls": calls,
+        "starts": starts,
+        "tests": [
+            {"text": " ".join(text.split()), "section": section, "made": json.dumps(calls[end - made : end])}
+            for (text, section, made), end in zip(asserts, until, strict=True)
+        ],
+        "adapter": "value",
+    }
 
 
 def _descriptions(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def load_reference(source: str) -> dict[str, Any]:
 class Judge:
     """A candidate that gives recorded outputs, and the verdict of each assert on them."""
 
-    def __init__(self, function: Callable[..., Any], calls: list[tuple], outputs: list[list]) -> None:
+    def __init__(self, function: Callable[..., Any], calls: list[list], outputs: list[list]) -> None:
         self.function = function
         self.calls = calls
         self.outputs = outputs
@@ -106,7 +106,7 @@ class Judge:
     def candidate(self, *args: Any, **kwargs: Any) -> Any:
         """Give the recorded output of the next call."""
         number, self.made = self.made, self.made + 1
-        if number >= len(self.calls) or not same(self.calls[number], positional(self.function, args, kwargs)):
+        if number >= len(self.calls) or not same(tuple(self.calls[number]), positional(self.function, args, kwargs)):
             raise Diverged(f"call {number}")
         kind, *rest = self.outputs[number]
         if kind == "value":
@@ -144,7 +144,7 @@ def exception(name: str, message: str) -> Exception:
 
 
 def judge(
-    source: str, entry: str, setup: str, sections: list[tuple], calls: list[tuple], outputs: list[list]
+    source: str, entry: str, setup: str, sections: list[tuple], calls: list[list], outputs: list[list]
 ) -> list[bool]:
     """Which asserts hold on a candidate's outputs.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from code_envs.errors import ConfigurationError
-from code_envs.execution.executor import Executor, Limits, Pending
+from code_envs.execution.executor import Executor, Limits, Pending, Status
 from code_envs.syntax.candidates import CandidateSet
 from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
@@ -130,7 +130,8 @@ def _of_task(
         if not running:
             break
         mutant, pending = running.popleft()
-        if task.reward_tests.grade(pending.result(), executor).all_passed:
+        outcome = pending.result()
+        if outcome.status is Status.COMPILE_ERROR or task.reward_tests.grade(outcome, executor).all_passed:
             continue
         yield replace(
             task,
@@ -169,7 +170,7 @@ def _mutate(
             return None
         before, edit = program, candidates.edit(_draw(candidates, rng))
         program = before.apply(edit)
-        if not compiles(program.source):
+        if not compiles(program.source, program.language):
             return None
         back = way_back(program, before, edit) if invertible else before.text
         if back is None:
@@ -187,8 +188,10 @@ def _draw(candidates: CandidateSet, rng: np.random.Generator) -> int:
     return int(rng.choice(np.flatnonzero(operators == chosen)))
 
 
-def compiles(source: bytes) -> bool:
-    """Whether Python's own compiler takes a program; tree-sitter takes some that it does not."""
+def compiles(source: bytes, language: str = "python") -> bool:
+    """Whether Python's own compiler takes a program, for tree-sitter takes some that it does not; or the parser."""
+    if language != "python":
+        return Program(source, language).parses
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
@@ -199,7 +202,7 @@ def compiles(source: bytes) -> bool:
 
 
 def way_back(faulty: Program, correct: Program, edit: Edit) -> str | None:
-    """The program, equal to `correct` but for parentheses, that one candidate edit of `faulty` gives, or None.
+    """The program, equal to `correct` (in Python but for parentheses), that one edit of `faulty` gives, or None.
 
     Args:
         faulty: The mutant.
@@ -217,7 +220,7 @@ def way_back(faulty: Program, correct: Program, edit: Edit) -> str | None:
         source = faulty.source[:start] + text + faulty.source[end:]
         if source == correct.source:
             return source.decode()
-        if not _same_words(source, correct.source):
+        if correct.language != "python" or not _same_words(source, correct.source):
             continue
         tree = tree or ast.dump(ast.parse(correct.source))
         if compiles(source) and ast.dump(ast.parse(source)) == tree:

@@ -43,6 +43,19 @@ PACK = {
     + "\ncheck(double)",
     "example_test": "def check(double):\n    assert double(9) == 18\ncheck(double)\n",
 }
+PACK_JAVASCRIPT = {
+    "task_id": "JavaScript/0",
+    "prompt": "",
+    "declaration": "const twice = (n) => n + n\n\nconst double = (n) => {\n",
+    "canonical_solution": "  return twice(n)\n}\n\n",
+    "buggy_solution": "  return n\n}\n\n",
+    "docstring": "Return twice n.",
+    "entry_point": "double",
+    "test": "const testDouble = () => {\n"
+    + "".join(f"  console.assert(double({n}) === {2 * n})\n" for n in range(6))
+    + "}\n\ntestDouble()\n",
+    "example_test": "const testDouble = () => {\n  console.assert(\n    double(9) === 18\n  )\n}\ntestDouble()\n",
+}
 MBPP_FULL = {
     "task_id": 7,
     "text": "Write a function to add two numbers.",

@@ -39,7 +39,7 @@ def replay_suite() -> ReplaySuite:
         reference="def f(x):\n    return [1, 2]\n\ndef same(a, b):\n    return set(a) == set(b)\n",
         setup="",
         sections=(("assert same(f(0), [2, 1])\nassert list(f(1)) == [1, 2], f(5)", 0, 2),),
-        calls=((0,), (1,)),
+        calls=("[0]", "[1]"),
         descriptions=("same(f(0), [2, 1])", "list(f(1)) == [1, 2]"),
         keys=("a", "b"),
     )

@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from conftest import HUMANEVAL, MBPP_FULL, MBPP_SANITIZED, PACK
+from conftest import HUMANEVAL, MBPP_FULL, MBPP_SANITIZED, PACK, PACK_JAVASCRIPT
 
 from code_envs.errors import ConfigurationError, TaskError
 from code_envs.execution.executor import Limits
@@ -106,9 +106,48 @@ def test_endless_faulty_program_certifies_quickly(write, executor):
     assert outcome.cpu_s < 1.0
 
 
+def test_humanevalpack_in_javascript(write, executor):
+    (task,) = tasks = humanevalpack.load(write([PACK_JAVASCRIPT]), executor)
+    assert tasks.ids == ("humanevalpack-javascript-v0/JavaScript/0",)
+    assert (task.language, task.steps, task.entry_point) == ("javascript", None, "double")
+    assert task.reward_tests.descriptions == (
+        "double(0) === 0",
+        "double(2) === 4",
+        "double(3) === 6",
+        "double(4) === 8",
+        "double(9) === 18",
+    )
+    assert task.held_out_tests.descriptions == ("double(1) === 2", "double(5) === 10")
+    assert solves(task, task.reference, executor) == (True, True)
+    assert solves(task, task.start, executor) == (False, False)
+    assert not any(task.reward_tests.run(b"", executor, Limits()).passed)
+
+
+def test_humanevalpack_entry_in_another_case(write, executor):
+    """As in JavaScript/114."""
+    (task,) = humanevalpack.load(write([{**PACK_JAVASCRIPT, "entry_point": "dOuble"}]), executor)
+    assert task.entry_point == "double"
+
+
+def test_humanevalpack_package_that_no_sandbox_has(write, executor):
+    """As in JavaScript/162: a stand-in of Node's own gives the same digests."""
+    body = "  if (text == '') { return null }\n  var md5 = require('js-md5')\n  return md5(%s)\n}\n"
+    record = {
+        **PACK_JAVASCRIPT,
+        "declaration": "const hashed = (text) => {\n",
+        "canonical_solution": body % "text",
+        "buggy_solution": body % "'text'",
+        "entry_point": "hashed",
+        "test": "console.assert(hashed('password') === '5f4dcc3b5aa765d61d8327deb882cf99')",
+        "example_test": "",
+    }
+    (task,) = humanevalpack.load(write([record]), executor)
+    assert "js-md5" not in task.reference + task.start
+
+
 def test_other_languages_are_refused(write, executor):
-    with pytest.raises(ConfigurationError, match=r"1 javascript programs\. Only Python"):
-        humanevalpack.load(write([{**PACK, "task_id": "JavaScript/0"}]), executor)
+    with pytest.raises(ConfigurationError, match=r"1 rust programs\. Only Python and JavaScript"):
+        humanevalpack.load(write([{**PACK, "task_id": "Rust/0"}]), executor)
     with pytest.raises(ConfigurationError, match=r"one language per file.*\['java', 'python'\]"):
         humanevalpack.load(write([PACK, {**PACK, "task_id": "Java/0"}]), executor)
 
