@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from code_envs.errors import ConfigurationError
 from code_envs.execution.executor import Executor
 from code_envs.execution.local import LocalExecutor
 from code_envs.execution.pipeline import PipelinedExecutor
 
+if TYPE_CHECKING:
+    from code_envs.execution.ray import RayExecutor
+
 __all__ = ["open_executor"]
 
-_shared: dict[tuple[int, str, int], PipelinedExecutor] = {}
-_SPEC = re.compile(r"(local|docker)(?::([1-9][0-9]{0,3}))?")
+_shared: dict[tuple[int, str, int], PipelinedExecutor | RayExecutor] = {}
+_SPEC = re.compile(r"(local|docker|ray)(?::([1-9][0-9]{0,3}))?")
 _FORMS = (
     "'local' (one worker on this machine), 'local:4' (four workers), 'docker' or 'docker:4' (containers of a Docker "
-    "engine), or an Executor instance"
+    "engine), 'ray' or 'ray:4' (workers on a Ray cluster), or an Executor instance"
 )
 
 
@@ -30,7 +34,8 @@ def open_executor(spec: str | Executor) -> Executor:
     Do not close a shared executor: it ends with the process.
 
     Args:
-        spec: "local", "local:<workers>", "docker", "docker:<containers>", or an `Executor`.
+        spec: "local", "local:<workers>", "docker", "docker:<containers>", "ray", "ray:<workers>", or an
+            `Executor`.
 
     Raises:
         ConfigurationError: If the string names no executor of this version.
@@ -50,9 +55,13 @@ def open_executor(spec: str | Executor) -> Executor:
     return shared
 
 
-def _make(kind: str, workers: int) -> PipelinedExecutor:
+def _make(kind: str, workers: int) -> PipelinedExecutor | RayExecutor:
     if kind == "local":
         return LocalExecutor(workers)
+    if kind == "ray":
+        from code_envs.execution.ray import RayExecutor
+
+        return RayExecutor(workers)
     from code_envs.execution.docker import DockerExecutor
 
     return DockerExecutor(workers)

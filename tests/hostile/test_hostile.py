@@ -7,7 +7,7 @@ import os
 import pytest
 
 from code_envs.execution.local import LocalExecutor
-from code_envs.testing import HOSTILE, AttackReport, Fault, attack, attacks
+from code_envs.testing import HOSTILE, AttackReport, Fault, attack, attacks, check_executor
 from code_envs.testing.hostile import CLASSES
 
 
@@ -50,6 +50,19 @@ def test_no_program_has_its_way_in_a_container():
         report = attack(executor)
     assert not report.failures, "\n".join([report.summary(), *map(str, report.failures)])
     assert report.count(Fault.PAID) == 0
+
+
+@pytest.mark.slow
+def test_no_program_has_its_way_on_a_node_of_ray():
+    """As above, below an actor of a Ray that this process starts, which passes every other check as well."""
+    from code_envs.execution.ray import RayExecutor
+
+    with RayExecutor(1) as executor:
+        executor.capabilities()
+        worker = executor._workers[0]
+        report = check_executor(executor)
+        assert executor._workers == [worker]
+    assert len(report.attacks) == len(HOSTILE)
 
 
 def test_corpus_is_well_formed():
