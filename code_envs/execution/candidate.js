@@ -124,6 +124,14 @@ function described(error) {
   }
 }
 
+function isOpaque(error) {
+  try {
+    return error instanceof Opaque;
+  } catch {
+    return false;  // a proxy of the candidate's
+  }
+}
+
 function load(source, entry) {
   let script;
   try {
@@ -159,7 +167,7 @@ async function call(entry, values) {
     if (value instanceof Known.Promise) value = await value;
     return ['v', encode(value, 0, {left: MAX_NODES})];
   } catch (error) {
-    return error instanceof Opaque ? ['o', error.kind] : ['e', ...described(error)];
+    return isOpaque(error) ? ['o', error.kind] : ['e', ...described(error)];
   }
 }
 

@@ -15,7 +15,8 @@ __all__ = ["parse"]
 _MESSAGE = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?P<kind>fatal error|error|warning): (?P<text>.*)$"
 )
-_DRIVER = re.compile(r"^(?:gcc|g\+\+|cc1|cc1plus|collect2|error): (?:fatal )?error: (?P<text>.*)$")
+_DRIVER = re.compile(r"^(?:gcc|g\+\+|cc1|cc1plus|collect2|error): (?:fatal |internal compiler )?error: (?P<text>.*)$")
+_ASSEMBLER = re.compile(r"^(?:[^:\n]+\.s:(?:\d+:)?|as:) (?:Error: |Fatal error: |(?=out of memory))(?P<text>.*)$")
 _LINKER = re.compile(r"(?P<text>(?:undefined reference to|multiple definition of) .*)$")
 TEXT_LIMIT = 200
 
@@ -37,7 +38,9 @@ def parse(text: str, failed: bool) -> tuple[Diagnostic, ...]:
 def _diagnostic(line: str) -> Diagnostic | None:
     match = _MESSAGE.match(line)
     if match is None:
-        other = _LINKER.search(line) or _DRIVER.match(line)
+        if line.startswith("collect2: error: ld returned "):
+            return None  # the linker has said why
+        other = _LINKER.search(line) or _DRIVER.match(line) or _ASSEMBLER.match(line)
         return None if other is None else Diagnostic("error", other["text"][:TEXT_LIMIT])
     severity = "warning" if match["kind"] == "warning" else "error"
     inside = match["file"].endswith((".c", ".cpp", ".java"))

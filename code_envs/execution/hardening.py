@@ -246,9 +246,7 @@ def new_root(readable: list[str], uid: int, gid: int, programs: bool = False) ->
         _mount("tmpfs", root + path, "tmpfs", _RDONLY | _NOSUID | _NODEV | _NOEXEC, "size=4k,mode=555")
     os.makedirs(root + SCRATCH, exist_ok=True)
     if programs:
-        os.makedirs(root + "/proc", exist_ok=True)
-        with contextlib.suppress(OSError):  # a container's engine may forbid it; node and gcc need none
-            _mount("proc", root + "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "")
+        _mount_processes(root + "/proc")
     os.chdir(root)
     _check(_libc.syscall(_sys("pivot_root"), b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", 2), "umount the old root")
@@ -256,6 +254,15 @@ def new_root(readable: list[str], uid: int, gid: int, programs: bool = False) ->
     _mount("", "/", "", _REMOUNT | _BIND | _RDONLY | _NOSUID | _NODEV, "")
     room, flags = ("size=64m,nr_inodes=4k", 0) if programs else ("size=16m,nr_inodes=1k", _NOEXEC)
     _mount("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV | flags, f"{room},mode=700,uid={uid},gid={gid}")
+
+
+def _mount_processes(target: str) -> None:
+    """`/proc`, read-only even for the machine's root, and without the entries of the runner and its driver."""
+    os.makedirs(target)
+    for options in ("hidepid=4", "hidepid=2"):  # the first since Linux 5.8; the second shows group 0 everything
+        with contextlib.suppress(OSError):  # a container's engine may forbid it; node and gcc need none
+            _mount("proc", target, "proc", _RDONLY | _NOSUID | _NODEV | _NOEXEC, options)
+            return
 
 
 def _installed(readable: list[str]) -> list[str]:

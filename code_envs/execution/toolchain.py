@@ -247,6 +247,8 @@ class Driver:
         try:
             for target, descriptor in enumerate(streams):
                 os.dup2(descriptor, target)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program would inherit that
+                signal.signal(number, signal.SIG_DFL)
             limit()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
             os.execvpe(command[0], command, {"PATH": PATH, "LANG": "C.UTF-8", "HOME": hardening.SCRATCH})

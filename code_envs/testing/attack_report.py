@@ -60,9 +60,11 @@ class AttackReport:
 
     Args:
         attacks: One entry per program that was run, in order.
+        not_run: Languages that the executor has no tool for, each with the number of its programs.
     """
 
     attacks: tuple[Attack, ...]
+    not_run: dict[str, int] = field(default_factory=dict)
 
     def count(self, fault: Fault) -> int:
         """Number of programs with a fault."""
@@ -74,9 +76,10 @@ class AttackReport:
         return tuple(each for each in self.attacks if each.faults)
 
     def summary(self) -> str:
-        """One line: how many programs, and how many of them have which fault."""
+        """One line: how many programs, how many of them have which fault, and how many could not be run."""
         parts = [f"{len(self.attacks)} programs", *(f"{self.count(fault)} {fault}" for fault in _COUNTED)]
         parts += [f"{self.count(fault)} {text}" for fault, text in _ALSO.items() if self.count(fault)]
+        parts += [f"{count} not run: no {language}" for language, count in self.not_run.items()]
         return ", ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
@@ -92,4 +95,4 @@ class AttackReport:
             for each in self.attacks
         ]
         counts = {str(fault): self.count(fault) for fault in Fault}
-        return {"programs": len(self.attacks), "counts": counts, "attacks": rows}
+        return {"programs": len(self.attacks), "counts": counts, "not_run": self.not_run, "attacks": rows}

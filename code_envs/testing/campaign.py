@@ -6,9 +6,10 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from code_envs.errors import ExecutorError
+from code_envs.errors import ConfigurationError, ExecutorError
 from code_envs.execution.executor import CallStatus, Executor, Job, Outcome
 from code_envs.execution.protocol import wall_s
 from code_envs.tasks.cases import Case, CaseSuite
@@ -18,10 +19,14 @@ from code_envs.testing.honeypots import Honeypots
 from code_envs.testing.hostile import CLASSES, PROGRAMS, Hostile
 from code_envs.testing.survivors import descendants, survivors
 
-__all__ = ["attack", "attacks", "main"]
+__all__ = ["attack", "attacks", "main", "missing_tools"]
 
 MARGIN_S = 10.0
 """What an executor may take beyond a job's wall clock."""
+HONEST = {"python": "python", "c": "c", "cpp": "c", "java": "c", "javascript": "javascript"}
+"""Language of the honest job that follows a program's, by the program's language; one in Python follows each."""
+EVERY = 4
+"""Of so many programs in other languages than Python, one is followed by honest jobs in all languages."""
 _GROUP = {program.name: group for group, programs in CLASSES.items() for program in programs}
 
 
@@ -36,57 +41,92 @@ def attack(executor: Executor, programs: Iterable[Hostile] = PROGRAMS) -> Attack
         AssertionError: If not even the honest job works, before any attack.
         ExecutorError: If the executor cannot start.
     """
-    return AttackReport(tuple(attacks(executor, programs)))
+    chosen = tuple(programs)
+    return AttackReport(tuple(attacks(executor, chosen)), missing_tools(executor, chosen))
+
+
+def missing_tools(executor: Executor, programs: Iterable[Hostile] = PROGRAMS) -> dict[str, int]:
+    """Languages of programs that the executor has no compiler or interpreter for, each with how many these are."""
+    languages = [program.language for program in programs]
+    return {
+        language: languages.count(language)
+        for language in dict.fromkeys(languages)
+        if language != "python" and not _runs(executor, language)
+    }
+
+
+def _runs(executor: Executor, language: str) -> bool:
+    try:
+        executor.capabilities(language)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def attacks(executor: Executor, programs: Iterable[Hostile] = PROGRAMS) -> Iterator[Attack]:
-    """As `attack`, one by one. Ends early where the executor no longer answers."""
+    """As `attack`, one by one, without those in `missing_tools`. Ends early where the executor no longer answers."""
+    chosen = tuple(programs)
+    missing = missing_tools(executor, chosen)
     with Honeypots() as honeypots:
-        campaign = _Campaign(executor, honeypots)
-        for program in programs:
+        campaign = _Campaign(executor, honeypots, {each.language for each in chosen}.difference(missing))
+        for program in [each for each in chosen if each.language not in missing]:
             yield campaign.attack(program)
             if campaign.silent:
                 return
 
 
 class _Campaign:
-    """An executor under attack."""
+    """An executor under attack by programs in some languages."""
 
-    def __init__(self, executor: Executor, honeypots: Honeypots) -> None:
+    def __init__(self, executor: Executor, honeypots: Honeypots, languages: set[str]) -> None:
         self.executor = executor
         self.honeypots = honeypots
-        self.honest = HonestJob(honeypots.secret)
+        able: list[str] = [each for each in ("python", "c", "javascript") if each in languages or each == "python"]
+        self.honest: dict[str, HonestJob] = {each: HonestJob(honeypots.secret, each) for each in able}
         self.silent = False
+        self.number = 0
         self.level = executor.capabilities().level
-        self.honest.remember(self._run(self.honest.job()))
-        spoilt = self._spoilt()
+        for each in self.honest.values():
+            each.remember(self._run(each.job()))
+        spoilt = self._spoilt(able)
         if spoilt:
             raise AssertionError(f"Expected two honest jobs to give the same before any attack; {spoilt}.")
         self.processes = len(descendants())
 
     def attack(self, program: Hostile) -> Attack:
-        """Run one program and the honest job after it."""
+        """Run one program and the honest jobs after it."""
         mark = f"left-{secrets.token_hex(4)}"
-        suite = self._suite()
+        suite = self._suite(program.language)
         source = self.honeypots.fill_in(program.source, mark=mark)
         faults: dict[Fault, str] = {}
         outcome = None
         try:
-            outcome = self._run(suite.job(source, program.limits, program.trace))
+            job = suite.job(source, program.limits, program.trace)
+            outcome = self._run(replace(job, language=program.language))
         except ExecutorError as error:
             faults[Fault.LOST] = str(error)
         else:
             faults |= self._judge(program, suite, outcome)
         faults |= self._traces(mark if mark.encode() in source else "")
-        spoilt = self._spoilt()
+        spoilt = self._spoilt(self._followers(program.language))
         if spoilt:
             faults[Fault.SPOILT] = spoilt
         return Attack(_GROUP.get(program.name, ""), program.name, program.attempts, _words(outcome), faults)
 
-    def _suite(self) -> CaseSuite:
+    def _suite(self, language: str = "python") -> CaseSuite:
         """Tests whose answers are nowhere but here; one begins with what programs look for."""
         answer = f"{self.honeypots.secret}:answer:{secrets.token_hex(8)}"
-        return CaseSuite("f", [Case.of("f", [1], answer), Case.of("f", [2], secrets.randbits(62))])
+        if language in ("python", "javascript"):
+            return CaseSuite("f", [Case.of("f", [1], answer), Case.of("f", [2], secrets.randbits(62))])
+        return CaseSuite("", [Case.of("", ["1"], answer), Case.of("", ["2"], str(secrets.randbits(62)))])
+
+    def _followers(self, language: str) -> Sequence[str]:
+        """Languages of the honest jobs after a program."""
+        if language == "python":
+            return ("python",)
+        self.number += 1
+        wanted = HONEST.values() if self.number % EVERY == 0 else ("python", HONEST[language])
+        return [each for each in dict.fromkeys(wanted) if each in self.honest]
 
     def _judge(self, program: Hostile, suite: CaseSuite, outcome: Outcome | None) -> dict[Fault, str]:
         if outcome is None:
@@ -124,18 +164,25 @@ class _Campaign:
             self.processes = len(descendants())
         return faults
 
-    def _spoilt(self) -> str:
-        """What is wrong with the honest job; "" if nothing is."""
+    def _spoilt(self, languages: Sequence[str]) -> str:
+        """What is wrong with the first honest job that is not right; "" if all are."""
+        for language in languages:
+            wrong = self._wrong(self.honest[language])
+            if wrong:
+                return wrong if language == "python" else f"{wrong} (in {language})"
+        return ""
+
+    def _wrong(self, honest: HonestJob) -> str:
         try:
-            outcome = self._run(self.honest.job())
+            outcome = self._run(honest.job())
         except ExecutorError as error:
             return f"the honest job after it failed: {error}"
         if outcome is None:
             self.silent = True
             return "the executor no longer answers"
-        if self.honest.passes(outcome, self.executor):
+        if honest.passes(outcome, self.executor):
             return ""
-        return f"the honest job after it gave {self.honest.difference(outcome)}"
+        return f"the honest job after it gave {honest.difference(outcome)}"
 
     def _run(self, job: Job) -> Outcome | None:
         """The outcome of a job, or None if it does not come in time."""
@@ -154,7 +201,7 @@ def _text(outcome: Outcome) -> str:
     """Everything in an outcome that a program could have written."""
     parts = [[each.value, each.exception, each.message] for each in outcome.results]
     try:
-        return json.dumps([parts, outcome.message])
+        return json.dumps([parts, outcome.message, [each.message for each in outcome.diagnostics]])
     except (RecursionError, ValueError):
         return ""  # so deep or so long that it was written to choke a reader, not to tell anything
 
@@ -180,6 +227,6 @@ def main(executor: Executor, as_json: bool = False) -> int:
             # a hostile text must not reach a terminal that it could control
             sys.stdout.write(ascii(str(each))[1:-1] + "\n")
             sys.stdout.flush()
-    report = AttackReport(tuple(done))
+    report = AttackReport(tuple(done), missing_tools(executor))
     sys.stdout.write((json.dumps(report.as_json(), indent=2) if as_json else report.summary()) + "\n")
     return 1 if report.failures else 0

@@ -1,8 +1,12 @@
-"""The honest job after each attack: its answers are known, and it tells everything that one job could leave."""
+"""The honest job after each attack: its answers are known, and it tells everything that one job could leave.
+
+There is one for each kind of process that runs a candidate: Python's, native programs and node's.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
 from code_envs.execution.values import decode
@@ -43,6 +47,89 @@ def state():
     ]
 """
 """The first call uses what a program may have replaced, the second gives what must be the same in every job."""
+C_SOURCE = r"""
+/* {planted} */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+extern char **environ;
+static int order(const void *one, const void *other) { return strcmp(*(char **)one, *(char **)other); }
+static void list(const char *path, int only_count) {
+  char *names[5000];
+  int count = 0;
+  DIR *open = opendir(path);
+  for (struct dirent *each; open && count < 5000 && (each = readdir(open));)
+    if (!only_count || (each->d_name[0] >= '0' && each->d_name[0] <= '9')) names[count++] = strdup(each->d_name);
+  if (open) closedir(open);
+  qsort(names, count, sizeof *names, order);
+  printf("%s %d", path, count);
+  for (int k = 0; k < count && !only_count; k++) printf(" %s", names[k]);
+  puts("");
+}
+static void state(void) {
+  char text[300];
+  struct stat about;
+  struct statvfs room;
+  stat(".", &about);
+  statvfs(".", &room);
+  printf("%s %o %o %ld %ld\n", getcwd(text, 300), about.st_mode, umask(077), (long)room.f_bfree, (long)room.f_ffree);
+  list(".", 0), list("/tmp", 0), list("/proc", 1), list("/proc/self/fd", 0);
+  for (char **each = environ; *each; each++) puts(*each);
+  for (int kind = 0; kind < 16; kind++) {
+    struct rlimit limit;
+    getrlimit(kind, &limit);
+    if (kind != RLIMIT_CPU) printf("limit %d %ld %ld\n", kind, (long)limit.rlim_cur, (long)limit.rlim_max);
+  }
+  cpu_set_t all;
+  sched_getaffinity(0, sizeof all, &all);
+  printf("priority %d, scheduler %d, %d processors\n", getpriority(0, 0), sched_getscheduler(0), CPU_COUNT(&all));
+  FILE *status = fopen("/proc/self/status", "r");
+  const char *kept[] = {"Sig", "Shd", "Cap", "NoNew", "Seccomp:", "Threads", "Umask", "Groups"};
+  while (status && fgets(text, 300, status))
+    for (int k = 0; k < 8; k++)
+      if (!strncmp(text, kept[k], strlen(kept[k])) && strncmp(text, "SigQ", 4)) printf("%s", text);
+}
+int main(void) {
+  int number = 0;
+  scanf("%d", &number);
+  if (number) printf("%d\n", 2 * number); else state();
+}
+"""
+JAVASCRIPT_SOURCE = """
+// {planted}
+const fs = require('fs'), os = require('os');
+const before = Object.getOwnPropertyNames(globalThis).length;
+const list = (path) => { try { return fs.readdirSync(path).sort(); } catch { return ['closed']; } };
+function f(x, planted) {
+  if (x) return [x * 2, JSON.stringify({a: [x, 1.5]}), [3, 1, 2].sort(), new Map([[1, 2]]).size, `${[1, 2]}`, x === 21];
+  return [process.cwd(), list('.'), list('/tmp'), Object.keys(process.env).sort(), process.umask(), os.getPriority(),
+          os.cpus().length, before, Math.random(), process.argv.length, process.execArgv, fs.statSync('.').mode,
+          fs.statfsSync('.').bfree, fs.statfsSync('.').ffree, list('/proc').filter((n) => n > '0' && n < 'a').length];
+}
+"""
+
+
+class _Form(NamedTuple):
+    """An honest job in a language: its program and what it must give; programs without an entry read the arguments."""
+
+    source: str
+    entry: str
+    right: Any
+
+
+FORMS = {
+    "python": _Form(SOURCE, "f", RIGHT),
+    "c": _Form(C_SOURCE, "", f"{2 * ARGUMENT}\n"),
+    "javascript": _Form(JAVASCRIPT_SOURCE, "f", [42, '{"a":[21,1.5]}', [1, 2, 3], 1, "1,2", True]),
+}
 
 
 class HonestJob:
@@ -51,21 +138,28 @@ class HonestJob:
     Args:
         secret: What marks everything planted. It is in the program and in its arguments, so that memory which this
             job leaves behind can be searched for it.
+        language: "python", "c" or "javascript".
     """
 
-    def __init__(self, secret: str) -> None:
-        self.source = SOURCE.replace("{planted}", f"{secret}:previous").encode()
+    def __init__(self, secret: str, language: str = "python") -> None:
+        self.language = language
+        self.form = FORMS[language]
+        self.source = self.form.source.replace("{planted}", f"{secret}:previous").encode()
         self._argument = f"{secret}:argument"
         self._state: Any = None
 
     def suite(self) -> CaseSuite:
         """The tests that it must pass."""
-        calls = (([ARGUMENT, self._argument], RIGHT), ([0, self._argument], self._state))
-        return CaseSuite("f", [Case.of("f", arguments, expected) for arguments, expected in calls])
+        entry = self.form.entry
+        expected = ((ARGUMENT, self.form.right), (0, self._state))
+        cases = [([number, self._argument], each) for number, each in expected]
+        if not entry:
+            cases = [([" ".join(map(str, arguments))], each) for arguments, each in cases]
+        return CaseSuite(entry, [Case.of(entry, arguments, each) for arguments, each in cases])
 
     def job(self, before: bytes = b"") -> Job:
         """The job; what stands before its program runs in the same process."""
-        return self.suite().job(before + self.source, LIMITS)
+        return replace(self.suite().job(before + self.source, LIMITS), language=self.language)
 
     def remember(self, outcome: Outcome | None) -> None:
         """Take an outcome for what every later one must be.
@@ -85,8 +179,11 @@ class HonestJob:
     def difference(self, outcome: Outcome) -> str:
         """How an outcome that does not pass differs from what it was."""
         values = [each.value for each in outcome.results]
-        if [type(each) for each in values] != [list, list]:
+        if [type(each) for each in values] == [str, str] and not self.form.entry:
+            pairs = zip(self._state.splitlines(), values[1].splitlines(), strict=False)
+        elif [type(each) for each in values] == [list, list]:
+            pairs = zip([*self.form.right, *self._state], [*values[0], *values[1]], strict=False)
+        else:
             return str(outcome)
-        pairs = zip([*RIGHT, *self._state], [*values[0], *values[1]], strict=False)
         found = [f"{now!r} where {before!r} was before" for before, now in pairs if before != now]
         return "; ".join(found) or str(outcome)

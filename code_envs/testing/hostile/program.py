@@ -22,7 +22,10 @@ SLEEPS = replace(LIMITS, wall_s=0.5)
 
 @dataclass(frozen=True)
 class Hostile:
-    """One hostile program. Its function is `f`, called with 1 and then with 2 in one job.
+    """One hostile program.
+
+    Its function is `f`, called with 1 and then with 2 in one job; in C, C++ and Java it runs as a whole, with the
+    texts "1" and "2" as its standard input.
 
     Args:
         name: Unique.
@@ -38,6 +41,7 @@ class Hostile:
         searches: Whether it looks for planted texts in its own process.
         least_cpu_s: CPU time that the job uses at least, whatever it makes its clocks say, s.
         level: Protection from which on the attempt must fail, "good" or "strong".
+        language: As in `code_envs.execution.executor.Job`.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Hostile:
     searches: bool = False
     least_cpu_s: float = 0.0
     level: str = "good"
+    language: str = "python"
 
     def surprise(self, outcome: Outcome) -> str:
         """What is not as it may be in an outcome; "" if all is."""
