@@ -1,4 +1,4 @@
-# `make setup` once, then `make demo`, `make test`, `make check`. PYTHON names the interpreter to start from.
+# `make setup` once, then `make demo`, `make test`, `make test-slow`, `make check`. PYTHON names the interpreter to start from.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test test-slow check bench clean
 
 setup: $(STAMP)
 
@@ -23,7 +23,11 @@ demo: setup
 	$(RUN) -m examples.repair_demo
 
 test: setup
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m "not slow"
+
+# the whole hostile corpus on every executor, the loss of a node: what takes minutes; CI runs it after `make test`
+test-slow: setup
+	$(RUN) -m pytest -m slow
 
 check: setup
 	$(RUN) -m ruff check

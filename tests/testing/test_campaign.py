@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from code_envs import __main__ as command_line
-from code_envs.errors import ExecutorError
+from code_envs.errors import ConfigurationError, ExecutorError
 from code_envs.execution.executor import CallResult, CallStatus, Executor, Outcome, Status
 from code_envs.testing import HOSTILE, AttackReport, Fault, attack, attacks, check_executor
 from code_envs.testing.hostile import Hostile
@@ -91,6 +91,22 @@ def test_a_sound_executor_has_no_faults(executor):
     assert report.summary() == "4 programs, 0 paid, 0 escaped, 0 hung, 0 survived"
 
 
+def test_programs_without_a_tool_are_left_out(executor):
+    """Where there is no node, its programs are not run, and the summary says so."""
+
+    class Toolless(Broken):
+        def capabilities(self, language: str = "python"):
+            if language != "python":
+                raise ConfigurationError(f"no {language}")
+            return self.sound.capabilities()
+
+    other = tuple(each for each in HOSTILE if each.name in ("js-exit", "js-never"))
+    report = attack(Toolless(executor, lambda job, outcome: outcome), (*other, *QUICK))
+    assert len(report.attacks) == len(QUICK)
+    assert report.summary() == "4 programs, 0 paid, 0 escaped, 0 hung, 0 survived, 2 not run: no javascript"
+    assert report.as_json()["not_run"] == {"javascript": 2}
+
+
 def test_a_paid_program_is_found(executor, believes_objects):
     """A verdict that passes is named."""
     report = attack(executor, QUICK)
@@ -105,7 +121,10 @@ def test_an_executor_that_pays_everything_is_found(executor, monkeypatch):
     answers = []
     suite = campaign._Campaign._suite
     monkeypatch.setattr(
-        campaign._Campaign, "_suite", lambda self: answers.append(suite(self)) or answers[-1], raising=True
+        campaign._Campaign,
+        "_suite",
+        lambda self, *language: answers.append(suite(self, *language)) or answers[-1],
+        raising=True,
     )
 
     def pay(outcome):
