@@ -1,7 +1,8 @@
 """What a compiler said, as data.
 
 The text names lines of the candidate and quotes it: it is taken apart by one regular expression and never
-trusted beyond that. A program can add messages to its compiler's (`#error`), but not remove any.
+trusted beyond that. Whether a program compiles is the compiler's exit code; how many errors it has is not proof of
+anything: a program can add messages (`#error`, `#line`), and hide all but one behind a fatal error (`#include "none"`).
 """
 
 from __future__ import annotations
