@@ -363,8 +363,8 @@ OFF = {
     },
     "protections": {"Plan._probe": "lambda self, layer, action: self.missing.update({layer: 'switched off'})"},
     "runner": {
-        "_limit_child": "lambda *limits: signal.pthread_sigmask(signal.SIG_UNBLOCK, _CHILD)",
-        "_sweeper": "lambda plan: lambda: None",
+        "_limit_child": "lambda *limits: _signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)",
+        "_sweeper": "lambda plan: lambda pid: None",
     },
 }
 
