@@ -262,9 +262,6 @@ def _stop_all(workers: list[Worker], owner: int) -> None:
             worker.forget()
 
 
-_CLOSED = "The executor is closed. Create a new one, or close it after the last job."
-
-
 class PipelinedExecutor(Executor):
     """Runs jobs on workers that it starts itself.
 
@@ -356,10 +353,7 @@ class PipelinedExecutor(Executor):
         Raises:
             ConfigurationError: If they have no compiler or interpreter for this one.
         """
-        if self._closed:
-            raise ExecutorError(_CLOSED)
-        if os.getpid() != self._pid:
-            self._adopt()
+        self._check_usable()
         if self._other is None:
             twin = copy.copy(self)
             twin._toolchain = True
@@ -386,13 +380,17 @@ class PipelinedExecutor(Executor):
         self._waiting.clear()
         self._retry.clear()
 
-    def _ready(self) -> None:
+    def _check_usable(self) -> None:
+        """Make sure that the executor is open and belongs to this process."""
         if self._closed:
-            raise ExecutorError(_CLOSED)
+            raise ExecutorError("The executor is closed. Create a new one, or close it after the last job.")
         if os.getpid() != self._pid:
             # a fork shares the pipes with its parent: leave them alone and start afresh
             self._finalizer()
             self._adopt()
+
+    def _ready(self) -> None:
+        self._check_usable()
         while len(self._workers) < self._wanted:
             self._workers.append(self._new_worker())
 

@@ -30,7 +30,7 @@ from code_envs.execution import hardening, wire
 from code_envs.execution.candidate import RESULTS, Report
 from code_envs.execution.waiting import CHILD, wait_within
 
-__all__ = ["WALL_S", "Driver", "Language", "find_tools", "readable_paths"]
+__all__ = ["Driver", "Language", "find_tools", "readable_paths"]
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 COMPILER_CPU_S, COMPILER_WALL_S, COMPILER_MIB = 10, 60.0, 1024
@@ -40,8 +40,6 @@ THREADS = 256
 MACHINE_STACK = 8 << 20
 ENDING_ROOM = 2048
 JAVA_HEAD = 1 << 20
-WALL_S = COMPILER_WALL_S + 10.0
-"""Wall clock of a driver beyond that of its programs, s."""
 
 
 class Language(NamedTuple):

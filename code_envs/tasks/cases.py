@@ -121,10 +121,13 @@ class CaseSuite(TestSuite):
         cases: The tests.
         driver: Trusted code to append to the program, for calls whose arguments must be made beside the
             candidate (objects of its own classes); `entry` then names a function of the driver.
+        language: Language of the programs (`Job.language`). Without an entry, a case's argument is a whole program's
+            standard input and the expected value its output.
     """
 
-    def __init__(self, entry: str, cases: Iterable[Case], driver: bytes = b"") -> None:
+    def __init__(self, entry: str, cases: Iterable[Case], driver: bytes = b"", language: str = "python") -> None:
         self.entry = entry
+        self.language = language
         self.cases = tuple(cases)
         self.driver = driver
         self.calls = _array(case.arguments for case in self.cases).encode()
@@ -136,11 +139,11 @@ class CaseSuite(TestSuite):
 
     def subset(self, indices: Iterable[int]) -> CaseSuite:
         """The suite of some of the tests."""
-        return CaseSuite(self.entry, [self.cases[index] for index in indices], self.driver)
+        return CaseSuite(self.entry, [self.cases[index] for index in indices], self.driver, self.language)
 
     def job(self, source: bytes, limits: Limits, trace: bool = False) -> Job:
         """The job that makes this suite's calls of a program."""
-        return Job(driven(source, self.driver), self.entry, self.calls, limits, trace)
+        return Job(driven(source, self.driver), self.entry, self.calls, limits, trace, self.language)
 
     def grade(self, outcome: Outcome, executor: Executor) -> Verdict:
         """Compare the results with the expected values; `executor` is not needed for it."""

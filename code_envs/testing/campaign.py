@@ -7,7 +7,6 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from code_envs.errors import ConfigurationError, ExecutorError
 from code_envs.execution.executor import CallStatus, Executor, Job, Outcome
@@ -101,8 +100,7 @@ class _Campaign:
         faults: dict[Fault, str] = {}
         outcome = None
         try:
-            job = suite.job(source, program.limits, program.trace)
-            outcome = self._run(replace(job, language=program.language))
+            outcome = self._run(suite.job(source, program.limits, program.trace))
         except ExecutorError as error:
             faults[Fault.LOST] = str(error)
         else:
@@ -117,8 +115,10 @@ class _Campaign:
         """Tests whose answers are nowhere but here; one begins with what programs look for."""
         answer = f"{self.honeypots.secret}:answer:{secrets.token_hex(8)}"
         if language in ("python", "javascript"):
-            return CaseSuite("f", [Case.of("f", [1], answer), Case.of("f", [2], secrets.randbits(62))])
-        return CaseSuite("", [Case.of("", ["1"], answer), Case.of("", ["2"], str(secrets.randbits(62)))])
+            cases = [Case.of("f", [1], answer), Case.of("f", [2], secrets.randbits(62))]
+            return CaseSuite("f", cases, language=language)
+        cases = [Case.of("", ["1"], answer), Case.of("", ["2"], str(secrets.randbits(62)))]
+        return CaseSuite("", cases, language=language)
 
     def _followers(self, language: str) -> Sequence[str]:
         """Languages of the honest jobs after a program."""

@@ -5,7 +5,6 @@ There is one for each kind of process that runs a candidate: Python's, native pr
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
@@ -155,11 +154,12 @@ class HonestJob:
         cases = [([number, self._argument], each) for number, each in expected]
         if not entry:
             cases = [([" ".join(map(str, arguments))], each) for arguments, each in cases]
-        return CaseSuite(entry, [Case.of(entry, arguments, each) for arguments, each in cases])
+        tests = [Case.of(entry, arguments, each) for arguments, each in cases]
+        return CaseSuite(entry, tests, language=self.language)
 
     def job(self, before: bytes = b"") -> Job:
         """The job; what stands before its program runs in the same process."""
-        return replace(self.suite().job(before + self.source, LIMITS), language=self.language)
+        return self.suite().job(before + self.source, LIMITS)
 
     def remember(self, outcome: Outcome | None) -> None:
         """Take an outcome for what every later one must be.

@@ -159,3 +159,22 @@ def test_grading_is_fast():
             suite.grade(outcome, None)
         best = min(best, (time.perf_counter() - start) / 50)
     assert best < 60e-6
+
+
+@pytest.mark.parametrize(
+    ("language", "entry", "arguments", "right", "wrong"),
+    [
+        ("javascript", "f", [[3], [4]], "const f = (x) => 2 * x;", "const f = (x) => x;"),
+        ("c", "", [["3"], ["4"]], '{ printf("%d", 2 * x); }', '{ printf("%d", x); }'),
+    ],
+)
+def test_cases_in_other_languages(executor, language, entry, arguments, right, wrong):
+    """A suite makes its calls in the language of its programs, and so does a part of it."""
+    start = '#include <stdio.h>\nint main(void) { int x; scanf("%d", &x);' if language == "c" else ""
+    end = "}" if language == "c" else ""
+    expected = ["6", "8"] if language == "c" else [6, 8]
+    cases = [Case.of(entry, given, value) for given, value in zip(arguments, expected, strict=True)]
+    suite = CaseSuite(entry, cases, language=language)
+    for part in (suite, suite.subset([1])):
+        assert part.run(f"{start}{right}{end}".encode(), executor, Limits()).all_passed
+        assert not any(part.run(f"{start}{wrong}{end}".encode(), executor, Limits()).passed)
