@@ -94,7 +94,7 @@ def compare_throughput(
     tasks: TaskSet, executor: Executor, num_envs: int, steps: int, rounds: int, seed: int = 0
 ) -> dict[str, Any]:
     """Executions per second of environments and of the executor alone on the same jobs, in turns."""
-    vector = CodeVectorEnv(num_envs, tasks=tasks, executor=executor)
+    vector = CodeVectorEnv(num_envs, env=CodeRepairEnv, tasks=tasks, executor=executor)
     rng = np.random.default_rng(seed)
     observations, _ = vector.reset(seed=seed)
     recorder = _Recorder(executor)

@@ -11,7 +11,7 @@ __all__ = ["ENVIRONMENTS", "register_all"]
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "CodeRepair-v0": {
         "entry_point": "code_envs.envs.repair:CodeRepairEnv",
-        "vector_entry_point": "code_envs.vector:CodeVectorEnv",
+        "vector_entry_point": "code_envs.vector:repair",
         "kwargs": {},
     },
 }

@@ -10,11 +10,12 @@ from __future__ import annotations
 import importlib
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from numpy.typing import NDArray
 
 from code_envs.envs.base import CodeEnv, Observation, Transition
@@ -31,8 +32,9 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of episodes.
-        env: Environment class, as "module:Class".
-        autoreset_mode: When a finished episode starts anew; Gymnasium's modes NEXT_STEP and SAME_STEP.
+        env: Environment class, or "module:Class".
+        autoreset_mode: When a finished episode starts anew: Gymnasium's NEXT_STEP, SAME_STEP, or DISABLED, where
+            `reset(options={"reset_mask": ended})` does it.
         render_mode: Handed to every environment.
         env_kwargs: Arguments of the environment class.
 
@@ -43,7 +45,8 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     def __init__(
         self,
         num_envs: int = 1,
-        env: str = "code_envs.envs.repair:CodeRepairEnv",
+        *,
+        env: type[CodeEnv[Any]] | str,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         **env_kwargs: Any,
@@ -51,15 +54,16 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         if num_envs < 1:
             raise ConfigurationError(f"num_envs must be at least 1, got {num_envs}.")
         mode = AutoresetMode(autoreset_mode)
-        if mode is AutoresetMode.DISABLED:
-            raise ConfigurationError("autoreset_mode must be NEXT_STEP or SAME_STEP, got DISABLED.")
-        module, _, name = env.partition(":")
-        maker = getattr(importlib.import_module(module), name)
+        maker: Any = env
+        if isinstance(env, str):
+            module, _, name = env.partition(":")
+            maker = getattr(importlib.import_module(module), name)
         first: CodeEnv[Any] = maker(render_mode=render_mode, **env_kwargs)
         shared = env_kwargs | {"tasks": first.tasks, "executor": first.executor, "split": "all"}
         self.envs = [first, *(maker(render_mode=render_mode, **shared) for _ in range(num_envs - 1))]
         self.executor = first.executor
         self.num_envs = num_envs
+        self._numbers = range(num_envs)
         self.render_mode = render_mode
         self.metadata = {**first.metadata, "autoreset_mode": mode}
         self.single_observation_space = first.observation_space
@@ -68,35 +72,70 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
         self.action_space = batch_space(first.action_space, num_envs)
         self._mode = mode
         self._ended = np.zeros(num_envs, np.bool_)
+        self._seen: list[Observation] = []
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Batch, dict[str, Any]]:
-        """Start every episode; an integer seed gives environment k the seed `seed + k`."""
+        """Start every episode, or those of a mask.
+
+        Args:
+            seed: An integer gives environment k the seed `seed + k`.
+            options: Handed to every environment, but for `reset_mask`, (num_envs,) bool: the episodes to start.
+
+        Raises:
+            ConfigurationError: If there are too few seeds, or the mask is no such array.
+            ExecutorError: If the sandbox failed.
+        """
         seeds: Sequence[int | None]
         if seed is None or isinstance(seed, int):
-            seeds = [None if seed is None else seed + number for number in range(self.num_envs)]
+            seeds = [None if seed is None else seed + number for number in self._numbers]
         else:
             seeds = seed
         if len(seeds) != self.num_envs:
             raise ConfigurationError(f"Expected {self.num_envs} seeds, got {len(seeds)}.")
-        pending = [
-            self._submit(env.begin_reset(seed=each, options=options))
-            for env, each in zip(self.envs, seeds, strict=True)
-        ]
-        started = [env.finish_reset(each.result()) for env, each in zip(self.envs, pending, strict=True)]
-        self._ended[:] = False
-        infos = self._infos({number: info for number, (_, info) in enumerate(started)})
-        return self._batch([observation for observation, _ in started]), infos
+        options = dict(options or {})
+        chosen = self._chosen(options.pop("reset_mask", None))
+        pending = {
+            number: self._submit(self.envs[number].begin_reset(seed=seeds[number], options=options))
+            for number in chosen
+        }
+        started = {number: self._opened(self.envs[number], each) for number, each in pending.items()}
+        self._ended[chosen] = False
+        self._seen = [started[number][0] if number in started else self._seen[number] for number in self._numbers]
+        return self._batch(self._seen), self._infos({number: info for number, (_, info) in started.items()})
+
+    def _chosen(self, mask: NDArray[np.bool_] | None) -> list[int]:
+        """The environments to reset."""
+        if mask is None:
+            return list(self._numbers)
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise ConfigurationError(f"reset_mask must be an array ({self.num_envs},) bool, got {mask!r}.")
+        if len(self._seen) != self.num_envs:
+            raise ConfigurationError("The first reset must start every episode; call it without reset_mask.")
+        if not mask.any():
+            raise ConfigurationError("reset_mask chooses no environment.")
+        return [int(number) for number in np.flatnonzero(mask)]
 
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Step every episode; finished ones start anew as `autoreset_mode` says."""
+        """Step every episode; finished ones start anew as `autoreset_mode` says.
+
+        Raises:
+            ConfigurationError: If an action is not in the space, or a finished episode was not reset (DISABLED).
+            ExecutorError: If the sandbox failed at the start of an episode.
+        """
+        if self._mode is AutoresetMode.DISABLED and self._ended.any():
+            raise ConfigurationError(
+                f"Episodes {np.flatnonzero(self._ended).tolist()} are over; call reset(options={{'reset_mask': ...}})."
+            )
         resets = self._ended.tolist() if self._mode is AutoresetMode.NEXT_STEP else [False] * self.num_envs
         waiting = deque(
             _Waiting(number, reset, self._submit(env.begin_reset() if reset else env.begin(action)))
-            for number, (env, reset, action) in enumerate(zip(self.envs, resets, actions, strict=True))
+            for number, (env, reset, action) in enumerate(
+                zip(self.envs, resets, iterate(self.action_space, actions), strict=True)
+            )
         )
         steps: dict[int, Transition] = {}
         started: dict[int, Transition] = {}
@@ -113,7 +152,7 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
                 steps[number] = result
                 if self._mode is AutoresetMode.SAME_STEP and (result[2] or result[3]):
                     waiting.append(_Waiting(number, True, self._submit(self.envs[number].begin_reset())))
-        return self._results([steps[number] for number in range(self.num_envs)], started)
+        return self._results([steps[number] for number in self._numbers], started)
 
     def _results(
         self, steps: list[Transition], started: dict[int, Transition]
@@ -132,8 +171,9 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
             infos["final_info"] = self._infos({number: steps[number][4] for number in ended})
             infos["_final_obs"] = infos["_final_info"] = self._ended.copy()
         current = [started.get(number, step) for number, step in enumerate(steps)]
+        self._seen = [each[0] for each in current]
         infos |= self._infos({number: each[4] for number, each in enumerate(current)})
-        return self._batch([each[0] for each in current]), rewards, terminated, truncated, infos
+        return self._batch(self._seen), rewards, terminated, truncated, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions of every episode, (num_envs, A) bool."""
@@ -151,11 +191,14 @@ class CodeVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[Any]]):
     def _submit(self, job: Job | None) -> Pending:
         return _NOTHING if job is None else self.executor.submit(job)
 
+    def _opened(self, env: CodeEnv[Any], pending: Pending) -> tuple[Observation, dict[str, Any]]:
+        return env.finish_reset(None if pending is _NOTHING else pending.result())
+
     def _finish(self, env: CodeEnv[Any], pending: Pending, reset: bool) -> Transition | Job:
         if not pending.done():
             env.prepare()
         if reset:
-            observation, info = env.finish_reset(pending.result())
+            observation, info = self._opened(env, pending)
             return observation, 0.0, False, False, info
         if pending is _NOTHING:
             return env.finish(None)
@@ -199,3 +242,6 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+repair = partial(CodeVectorEnv, env="code_envs.envs.repair:CodeRepairEnv")
+"""The `vector_entry_point` of each id is one of these."""

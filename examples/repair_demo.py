@@ -73,6 +73,7 @@ def main() -> None:
     print(f"{len(train)} faulty programs to train on, {len(test)} of other originals to test on")
     vector = CodeVectorEnv(
         settings.num_envs,
+        env=CodeRepairEnv,
         tasks=train,
         executor=executor,
         timeout_s=settings.timeout_s,

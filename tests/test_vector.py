@@ -31,7 +31,7 @@ def actions_for(masks, rng):
 def test_equals_gymnasiums_sync_vector_env(tasks, executor, mode):
     """Overlapping the executions changes nothing: same arrays, rewards, ends and infos as SyncVectorEnv."""
     kwargs = {"tasks": tasks, "executor": executor, "max_executions": 4, "max_candidates": 128}
-    native = CodeVectorEnv(3, autoreset_mode=mode, **kwargs)
+    native = CodeVectorEnv(3, env=CodeRepairEnv, autoreset_mode=mode, **kwargs)
     sync = SyncVectorEnv([lambda: CodeRepairEnv(**kwargs)] * 3, autoreset_mode=mode)
     rng = np.random.default_rng(0)
     ours, our_info = native.reset(seed=5)
@@ -45,6 +45,28 @@ def test_equals_gymnasiums_sync_vector_env(tasks, executor, mode):
         assert np.array_equal(our_reward, their_reward)
         assert np.array_equal(our_end, their_end)
         assert np.array_equal(our_cut, their_cut)
+
+
+def test_disabled_autoreset_equals_gymnasiums(tasks, executor):
+    """Without autoreset a mask says which episodes start anew; a finished one cannot be stepped."""
+    kwargs = {"tasks": tasks, "executor": executor, "max_executions": 2, "max_candidates": 64}
+    native = CodeVectorEnv(3, env=CodeRepairEnv, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+    sync = SyncVectorEnv([lambda: CodeRepairEnv(**kwargs)] * 3, autoreset_mode=AutoresetMode.DISABLED)
+    native.reset(seed=5)
+    sync.reset(seed=5)
+    masks = native.action_masks()
+    actions = np.array([0, *(np.flatnonzero(mask[2:])[0] + 2 for mask in masks[1:])])
+    ours, theirs = native.step(actions), sync.step(actions)
+    assert ours[2].tolist() == theirs[2].tolist()
+    assert ours[2][0]
+    with pytest.raises(ConfigurationError, match="reset_mask"):
+        native.step(actions)
+    ended = ours[2] | ours[3]
+    again, infos = native.reset(options={"reset_mask": ended})
+    expected, expected_infos = sync.reset(options={"reset_mask": ended.copy()})
+    assert data_equivalence(again, expected)
+    assert data_equivalence(infos, expected_infos)
+    assert native.step(np.zeros(3, np.int64))[2].all()
 
 
 def test_one_step_hands_everything_to_the_pool_before_it_waits(tasks, executor):
@@ -72,7 +94,7 @@ def test_one_step_hands_everything_to_the_pool_before_it_waits(tasks, executor):
             self.most = max(self.most, len(waiting))
             return waiting[-1]
 
-    env = CodeVectorEnv(4, tasks=tasks, executor=executor, autoreset_mode="SameStep")
+    env = CodeVectorEnv(4, env=CodeRepairEnv, tasks=tasks, executor=executor, autoreset_mode="SameStep")
     env.reset(seed=0)
     env.executor = recorder = Recorder()
     *_, infos = env.step(np.zeros(4, np.int64))
@@ -94,7 +116,7 @@ def test_make_vec_makes_the_native_one(executor, tasks):
 def test_ppo_learns_through_the_adapter(executor, tasks):
     """SB3 trains on the adapter and sees the episodes."""
     env = VectorEnvAdapter(
-        CodeVectorEnv(4, tasks=tasks, executor=executor, autoreset_mode="SameStep", max_executions=3)
+        CodeVectorEnv(4, env=CodeRepairEnv, tasks=tasks, executor=executor, autoreset_mode="SameStep", max_executions=3)
     )
     model = PPO(FusionPolicy, env, n_steps=8, batch_size=16, n_epochs=1, seed=0, device="cpu")
     model.learn(64)
@@ -106,7 +128,7 @@ def test_ppo_learns_through_the_adapter(executor, tasks):
 def test_adapter_reports_the_last_observation(executor, tasks):
     """At the end of an episode SB3 finds the last observation and whether the budget cut it."""
     env = VectorEnvAdapter(
-        CodeVectorEnv(1, tasks=tasks, executor=executor, autoreset_mode="SameStep", max_executions=1)
+        CodeVectorEnv(1, env=CodeRepairEnv, tasks=tasks, executor=executor, autoreset_mode="SameStep", max_executions=1)
     )
     env.seed(3)
     env.reset()
@@ -121,7 +143,7 @@ def test_adapter_reports_the_last_observation(executor, tasks):
 def test_adapter_wants_same_step(executor, tasks):
     """Another autoreset mode would give SB3 the wrong observations."""
     with pytest.raises(ValueError, match="SAME_STEP"):
-        VectorEnvAdapter(CodeVectorEnv(1, tasks=tasks, executor=executor))
+        VectorEnvAdapter(CodeVectorEnv(1, env=CodeRepairEnv, tasks=tasks, executor=executor))
 
 
 def test_a_lost_execution_truncates_its_episode_only(executor, tasks):
@@ -142,7 +164,7 @@ def test_a_lost_execution_truncates_its_episode_only(executor, tasks):
             self.left -= 1
             return Failing() if self.left == 0 else executor.submit(job)
 
-    env = CodeVectorEnv(3, tasks=tasks, executor=executor)
+    env = CodeVectorEnv(3, env=CodeRepairEnv, tasks=tasks, executor=executor)
     observations, _ = env.reset(seed=0)
     env.executor = FailingOnce()
     masks = observations["action_mask"].copy()
@@ -157,8 +179,8 @@ def test_a_lost_execution_truncates_its_episode_only(executor, tasks):
 def test_bad_arguments_are_explained(executor, tasks):
     """Wrong numbers, modes and seeds give errors that say what is expected."""
     with pytest.raises(ConfigurationError, match="num_envs"):
-        CodeVectorEnv(0, tasks=tasks, executor=executor)
-    with pytest.raises(ConfigurationError, match="DISABLED"):
-        CodeVectorEnv(1, tasks=tasks, executor=executor, autoreset_mode=AutoresetMode.DISABLED)
+        CodeVectorEnv(0, env=CodeRepairEnv, tasks=tasks, executor=executor)
+    with pytest.raises(ConfigurationError, match=r"reset_mask must be an array \(2,\) bool"):
+        CodeVectorEnv(2, env=CodeRepairEnv, tasks=tasks, executor=executor).reset(options={"reset_mask": [True, False]})
     with pytest.raises(ConfigurationError, match="2 seeds, got 1"):
-        CodeVectorEnv(2, tasks=tasks, executor=executor).reset(seed=[1])
+        CodeVectorEnv(2, env=CodeRepairEnv, tasks=tasks, executor=executor).reset(seed=[1])

@@ -9,24 +9,23 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Observation, Transition
+from code_envs.envs.base import CodeEnv, Episode, Step, at_least
 from code_envs.envs.localisation import Suspicion, ochiai
+from code_envs.envs.observation import SCORES, Observation, observation_space, padded
 from code_envs.envs.rendering import Frame, render_ansi, render_rgb
-from code_envs.errors import ConfigurationError, ExecutorError
+from code_envs.errors import ConfigurationError
 from code_envs.events import label
 from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
 from code_envs.syntax.candidates import CANDIDATE_WIDTH, CandidateSet, round_robin
 from code_envs.syntax.enumeration import Enumerator
 from code_envs.syntax.program import Edit, Program
 from code_envs.syntax.rewrite import Operator
-from code_envs.syntax.tokens import SEPARATOR, VOCABULARY_SIZE
+from code_envs.syntax.tokens import SEPARATOR
 from code_envs.tasks.task import Task, TaskSet, Verdict
 
 __all__ = ["CodeRepairEnv", "find_edit"]
 
 SUBMIT, UNDO, FIRST_EDIT = 0, 1, 2
-SCORES = 8
-FEEDBACK = 12
 COST = 0.01
 DESCRIPTION_TOKENS = 60
 NO_GAIN = 0.5
@@ -50,11 +49,10 @@ class _Version:
     line_gain: NDArray[np.float32]
 
 
-@dataclass(slots=True)
-class _Episode:
-    """State of one episode; the last version of `path` is the current program."""
+@dataclass(slots=True, kw_only=True)
+class _Episode(Episode):
+    """The last version of `path` is the current program."""
 
-    task: Task
     limits: Limits
     enumerator: Enumerator
     description: tuple[int, ...] = ()
@@ -69,10 +67,6 @@ class _Episode:
     pending: Program | None = None
     prepared: CandidateSet | None = None
     """Candidates of the pending program."""
-    reward: float = 0.0
-    over: bool = False
-    ending: tuple[bool, dict[str, Any]] | None = None
-    """Whether the episode terminated, and its last `info`, while the held-out tests run."""
 
 
 @final
@@ -173,11 +167,18 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         expert: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        _at_least("max_executions", max_executions, 1)
-        _at_least("max_candidates", max_candidates, 3)
-        _at_least("code_tokens", code_tokens, 1)
-        _at_least("text_tokens", text_tokens, DESCRIPTION_TOKENS + 2)
-        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode)
+        at_least("max_executions", max_executions, 1)
+        at_least("max_candidates", max_candidates, 3)
+        at_least("code_tokens", code_tokens, 1)
+        at_least("text_tokens", text_tokens, DESCRIPTION_TOKENS + 2)
+        settings = {
+            "max_executions": max_executions,
+            "max_candidates": max_candidates,
+            "code_tokens": code_tokens,
+            "text_tokens": text_tokens,
+            "expert": expert,
+        }
+        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode, settings)
         without = [task.task_id for task in self.tasks if task.start is None]
         if without:
             raise ConfigurationError(
@@ -190,16 +191,8 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         self._code_tokens = code_tokens
         self._text_tokens = text_tokens
         self.action_space = gymnasium.spaces.Discrete(max_candidates)
-        self.observation_space: gymnasium.spaces.Dict = gymnasium.spaces.Dict(  # type: ignore[assignment]
-            {
-                "code": _ids(code_tokens),
-                "text": _ids(text_tokens),
-                "feedback": _unit(FEEDBACK),
-                "candidates": _ids(max_candidates, CANDIDATE_WIDTH),
-                "candidate_scores": _unit(max_candidates, SCORES),
-                "action_mask": gymnasium.spaces.Box(0, 1, (max_candidates,), np.int8),
-            }
-        )
+        space = observation_space(max_candidates, code_tokens, text_tokens)
+        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
         self.reward_space = gymnasium.spaces.Box(
             np.array([-1, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
         )
@@ -221,36 +214,27 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             return None
         return version.candidates.edit(int(version.kept[action - FIRST_EDIT]))
 
-    # reset ----------------------------------------------------------------------------------------
+    # the loop -------------------------------------------------------------------------------------
 
     def _start(self, task: Task) -> Job:
         assert task.start is not None  # checked for every task in __init__
         program = Program(task.start.encode(), task.language)
-        episode = _Episode(task, task.limits(self.limits), Enumerator.of(program), pending=program)
+        episode = _Episode(
+            task=task, limits=task.limits(self.limits), enumerator=Enumerator.of(program), pending=program
+        )
         self.state = episode
         return _traced(task, program, episode.limits)
 
-    def finish_reset(self, outcome: Outcome) -> tuple[Observation, dict[str, Any]]:
-        """Second half of `reset`."""
-        episode = self.state
-        assert episode is not None
+    def _open(self, episode: _Episode, outcome: Outcome | None) -> None:
         assert episode.pending is not None
+        assert outcome is not None
         version = self._judge(episode, episode.pending, outcome)
         episode.path.append(version)
         episode.best = version.verdict.share
         episode.description = episode.enumerator.ids.text(episode.task.description)[:DESCRIPTION_TOKENS]
-        return self._observation(episode), self._info(episode, frozenset(), np.zeros(3, np.float32))
 
-    # step -----------------------------------------------------------------------------------------
-
-    def begin(self, action: Any) -> Job | None:
-        """First half of `step`: apply the action; returns what must be executed, or None."""
-        episode = self._running()
-        if episode.over:
-            raise ConfigurationError("The episode is over; call reset() before step().")
-        if not self.action_space.contains(np.int64(action)):
-            raise ConfigurationError(f"Action {action!r} is not in {self.action_space}.")
-        episode.last = int(action) if self.action_masks()[action] else -1
+    def _act(self, episode: _Episode, action: int) -> Job | None:
+        episode.last = action if self.action_masks()[action] else -1
         if episode.last < FIRST_EDIT:
             return None
         current = episode.path[-1]
@@ -267,17 +251,9 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         if episode.pending is not None:
             episode.prepared = episode.enumerator(episode.pending)
 
-    def finish(self, outcome: Outcome | None) -> Transition | Job:
-        """Second half of `step`; at the end of an episode, the job that runs the held-out tests comes first."""
-        episode = self._running()
-        if episode.ending is not None:
-            assert outcome is not None
-            return self._end(episode, outcome)
+    def _advance(self, episode: _Episode, outcome: Outcome | None) -> Step:
         before = episode.path[-1]
-        try:
-            events = self._advance(episode, outcome)
-        except ExecutorError as error:
-            return self.abandon(error)
+        events = self._move(episode, outcome)
         now = episode.path[-1]
         share = now.verdict.share
         episode.change = share - before.verdict.share
@@ -291,16 +267,9 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             events.add("budget_spent")
         cost = COST if episode.last >= FIRST_EDIT or episode.last < 0 else 0.0
         vector = np.array([episode.change, float(solved and episode.last != SUBMIT), -cost], np.float32)
-        terminated = solved or episode.last == SUBMIT
-        episode.reward = float(vector.sum())
-        info = self._info(episode, frozenset(events), vector)
-        if not (terminated or spent):
-            return self._observation(episode), episode.reward, False, False, info
-        episode.over = True
-        episode.ending = terminated, info
-        return episode.task.held_out_tests.job(now.program.source, episode.limits)
+        return Step(vector, events, solved or episode.last == SUBMIT, spent)
 
-    def _advance(self, episode: _Episode, outcome: Outcome | None) -> set[str]:
+    def _move(self, episode: _Episode, outcome: Outcome | None) -> set[str]:
         """Move to the next version; returns what the agent did."""
         if episode.last == SUBMIT:
             return {"submitted"}
@@ -322,43 +291,19 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         episode.path.append(version)
         return {"edited"}
 
-    def _end(self, episode: _Episode, outcome: Outcome) -> Transition:
-        """The last transition, with the verdict of the held-out tests."""
-        assert episode.ending is not None
-        try:
-            verdict = episode.task.held_out_tests.grade(outcome, self.executor)
-        except ExecutorError as error:
-            return self.abandon(error)
-        terminated, info = episode.ending
-        info["held_out"] = verdict.share
-        info["is_success"] = episode.path[-1].verdict.all_passed and verdict.all_passed
-        episode.ending = None
-        return self._observation(episode), episode.reward, terminated, not terminated, info
+    def _last_job(self, episode: _Episode) -> Job:
+        return episode.task.held_out_tests.job(episode.path[-1].program.source, episode.limits)
 
-    def abandon(self, error: ExecutorError) -> Transition:
-        """End the episode because the sandbox failed: `truncated`, the error in `info`.
+    def _conclude(self, episode: _Episode, outcome: Outcome | None) -> dict[str, Any]:
+        assert outcome is not None
+        verdict = episode.task.held_out_tests.grade(outcome, self.executor)
+        solved = episode.path[-1].verdict.all_passed and verdict.all_passed
+        return {"held_out": verdict.share, "is_success": solved}
 
-        The reward is 0 where the program could not be executed, and what it was where only the held-out tests
-        could not.
-        """
-        episode = self._running()
-        failure = {"executor_error": str(error)}
-        if episode.ending is not None:
-            _, info = episode.ending
-            episode.ending = None
-            return self._observation(episode), episode.reward, False, True, info | failure
+    def _withdraw(self, episode: _Episode) -> None:
         if episode.pending is not None:
             episode.pending = episode.prepared = None
             episode.edits.pop()
-        episode.over = True
-        episode.reward = 0.0
-        info = self._info(episode, frozenset(), np.zeros(3, np.float32))
-        return self._observation(episode), 0.0, False, True, info | failure
-
-    def _running(self) -> _Episode:
-        if self.state is None:
-            raise ConfigurationError("No episode is running; call reset() first.")
-        return self.state
 
     # a version of the program ---------------------------------------------------------------------
 
@@ -400,11 +345,8 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         rows = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
         rows[SUBMIT, 0], rows[UNDO, 0] = Operator.SUBMIT, Operator.UNDO
         rows[FIRST_EDIT:end], static = candidates.rows(kept)
-        code = np.zeros(self._code_tokens, np.int32)
-        tokens = candidates.tokens[: self._code_tokens]
-        code[: len(tokens)] = tokens
         return {
-            "code": code,
+            "code": padded(candidates.tokens, self._code_tokens),
             "text": self._text(episode, version),
             "feedback": self._feedback(episode, version),
             "candidates": rows,
@@ -459,14 +401,11 @@ class CodeRepairEnv(CodeEnv[_Episode]):
             status = version.calls[version.failure]
             ids += episode.enumerator.ids.text(f"{status} {version.message[:40]}")
             ids += episode.enumerator.ids.text(failed[:200])
-        text = np.zeros(self._text_tokens, np.int32)
-        text[: len(ids)] = ids[: self._text_tokens]
-        return text
+        return padded(ids, self._text_tokens)
 
-    def _info(self, episode: _Episode, events: frozenset[str], vector: NDArray[np.float32]) -> dict[str, Any]:
+    def _facts(self, episode: _Episode) -> dict[str, Any]:
         version = episode.path[-1]
-        info: dict[str, Any] = {
-            "task_id": episode.task.task_id,
+        facts: dict[str, Any] = {
             "program": version.program.text,
             "outcome": {
                 "status": str(version.status),
@@ -480,12 +419,10 @@ class CodeRepairEnv(CodeEnv[_Episode]):
                 "executions": float(episode.executions),
                 "size": float(len(version.program.source)),
             },
-            "events": events,
-            "vector_reward": vector.copy(),
         }
         if self.expert:
-            info["expert_action"] = self._expert_action(episode)
-        return info
+            facts["expert_action"] = self._expert_action(episode)
+        return facts
 
     def _expert_action(self, episode: _Episode) -> int:
         """The next action on the known way back to the reference, or -1."""
@@ -542,16 +479,3 @@ def _note(version: _Version, position: int, gain: float) -> None:
     version.line_gain[line] = scaled if not version.line_tries[line] else max(version.line_gain[line], scaled)
     version.line_tries[line] += 1
     version.tried[position] = True
-
-
-def _ids(*shape: int) -> gymnasium.spaces.Box:
-    return gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, shape, np.int32)
-
-
-def _unit(*shape: int) -> gymnasium.spaces.Box:
-    return gymnasium.spaces.Box(0, 1, shape, np.float32)
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigurationError(f"{name} must be at least {least}, got {value}.")

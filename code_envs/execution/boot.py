@@ -14,7 +14,19 @@ from typing import Any
 
 __all__ = ["BOOT", "ENVIRONMENT", "bundle", "harness", "modules", "runner_digest"]
 
-SOURCES = ("wire", "waiting", "codec", "instrument", "candidate", "hardening", "protections", "toolchain", "runner")
+SOURCES = (
+    "wire",
+    "waiting",
+    "codec",
+    "instrument",
+    "candidate",
+    "kernel",
+    "seccomp",
+    "hardening",
+    "protections",
+    "toolchain",
+    "runner",
+)
 
 ENVIRONMENT = {
     "HOME": "/tmp",

@@ -18,7 +18,7 @@ const MAX_DEPTH = 150, MAX_NODES = 200000, MAX_TEXT = 1 << 20, MAX_MESSAGE = 200
 const {writeSync} = fs;
 const {stringify} = JSON;
 const {isArray} = Array;
-const {isFinite, isInteger} = Number;
+const {isFinite, isInteger, isSafeInteger} = Number;
 const {is, getPrototypeOf, keys} = Object;
 const {reallyExit} = process;
 const exit = (code) => reallyExit.call(process, code);
@@ -49,7 +49,9 @@ function encode(value, depth, budget) {
 function number(value) {
   if (value !== value) return {f: 'nan'};
   if (!isFinite(value)) return {f: value > 0 ? 'inf' : '-inf'};
-  return is(value, -0) ? {f: '-0.0'} : value;
+  if (is(value, -0)) return {f: '-0.0'};
+  // the digits of a larger integer are not its value: 2 ** 60 is written as 1152921504606847000
+  return isInteger(value) && !isSafeInteger(value) ? {f: Known.String(value)} : value;
 }
 
 function structure(value, depth, budget) {
@@ -99,6 +101,7 @@ function decode(node) {
     case 'm': return new Known.Map(content.map((pair) => pair.map(decode)));
     case 's': case 'S': return new Known.Set(content.map(decode));
     case 'i': return content[0] === '-' ? -Known.BigInt(content.slice(1)) : Known.BigInt(content);
+    case 'w': return Known.String.fromCodePoint(...content);
     case 'f': return {nan: NaN, inf: Infinity, '-inf': -Infinity}[content] ?? Number(content);
     default: throw new TypeError(`a value with the tag "${tag}" has no counterpart in JavaScript`);
   }

@@ -5,6 +5,7 @@ an object with one key, its tag::
 
     t tuple      s set        b bytes (hex)        f nan, inf, -inf        q Fraction [n, d]
     d dict       S frozenset  i large int (hex)    c complex [re, im]      n Decimal
+    w str with surrogates (code points): JSON would make one character of two surrogates
 
 Instances of subclasses are encoded by the methods of their builtin base, so an object cannot lie about
 its contents by overriding them. This module runs on both sides and uses the standard library only.
@@ -49,7 +50,7 @@ def _encode(value: Any, depth: int, budget: list[int]) -> Any:
     if kind is int:
         return value if -_SMALL_INT < value < _SMALL_INT else _large(value)
     if kind is str:
-        return value if len(value) <= MAX_TEXT else _too_big(f"a str of {len(value)} characters")
+        return value if value.isascii() and len(value) <= MAX_TEXT else _text(value, depth, budget)
     if kind is bool or value is None:
         return value
     if kind is float:
@@ -61,6 +62,16 @@ def _encode(value: Any, depth: int, budget: list[int]) -> Any:
     if kind is dict:
         return {"d": _pairs(value, depth, budget)}
     return _encode_other(value, kind, depth, budget)
+
+
+def _text(value: str, depth: int, budget: list[int]) -> Any:
+    if len(value) > MAX_TEXT:
+        _too_big(f"a str of {len(value)} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return {"w": _items(map(ord, value), len(value), depth, budget)}
+    return value
 
 
 def _items(items: Any, count: int, depth: int, budget: list[int]) -> list[Any]:
@@ -129,6 +140,7 @@ _BUILD: dict[str, Callable[[Any], Any]] = {
     "s": set,
     "S": frozenset,
     "b": bytes.fromhex,
+    "w": lambda points: "".join(map(chr, points)),
     "i": lambda text: int(text, 16),
     "f": float,
     "c": lambda parts: complex(*parts),

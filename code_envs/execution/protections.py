@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from code_envs.execution import hardening
+from code_envs.execution import hardening, seccomp
 
 __all__ = ["Plan"]
 
@@ -100,8 +100,8 @@ class Plan:
         raise OSError("Landlock was applied, and a file outside its rules still opened")
 
     def _seccomp(self) -> None:
-        hardening.restrict_system_calls(guard_metadata=True, programs=self.programs)
-        candidate_filter = hardening.CandidateFilter(self.programs)
+        seccomp.restrict_system_calls(guard_metadata=True, programs=self.programs)
+        candidate_filter = seccomp.CandidateFilter(self.programs)
         candidate_filter.bind(os.getpid())
         candidate_filter.install()
         try:

@@ -30,7 +30,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from code_envs.execution import hardening, instrument, wire
+from code_envs.execution import hardening, instrument, seccomp, wire
 from code_envs.execution.candidate import FILENAME, MODULE, OUT_OF_MEMORY, RESULTS, Program, Report, warm_up
 from code_envs.execution.protections import Plan
 from code_envs.execution.waiting import CHILD, pause, wait_within
@@ -68,7 +68,7 @@ class _Zygote:
 
     def __init__(
         self,
-        candidate_filter: hardening.CandidateFilter | None,
+        candidate_filter: seccomp.CandidateFilter | None,
         scratch: bool,
         sweep: Callable[[int], None],
         drive: Callable[..., None] | None,
@@ -317,7 +317,7 @@ def _start(config: dict[str, Any]) -> None:
         os.chmod(hardening.SCRATCH, 0o700)  # a container's is open to all
     sweep = _sweeper(plan)
     _harden(plan, scratch)
-    candidate_filter = hardening.CandidateFilter(plan.programs) if "seccomp" in plan.layers else None
+    candidate_filter = seccomp.CandidateFilter(plan.programs) if "seccomp" in plan.layers else None
     zygote = _Zygote(candidate_filter, scratch, sweep, drive)
     warm_up(zygote.counter)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -343,7 +343,7 @@ def _toolchain(harness: str) -> tuple[dict[str, str], list[str], Callable[..., N
     names = {number: name for name, number in wire.LANGUAGES.items()}
 
     def drive(
-        operation: int, limits: tuple[int, ...], candidate_filter: hardening.CandidateFilter | None, *job: Any
+        operation: int, limits: tuple[int, ...], candidate_filter: seccomp.CandidateFilter | None, *job: Any
     ) -> None:
         def confine() -> None:
             if candidate_filter is not None:
@@ -398,7 +398,7 @@ def _harden(plan: Plan, scratch: bool) -> None:
         readable = [*plan.readable, "/proc"] if plan.programs and os.path.isdir("/proc/self") else plan.readable
         hardening.restrict_files(readable, [hardening.SCRATCH] if scratch else [], plan.programs)
     if "seccomp" in plan.layers:
-        hardening.restrict_system_calls(guard_metadata=not scratch, programs=plan.programs)
+        seccomp.restrict_system_calls(guard_metadata=not scratch, programs=plan.programs)
 
 
 def _guard(inner: int, parent: int | None, children: int) -> int:

@@ -289,6 +289,8 @@ def _scalar(node: dict[str, Any]) -> Any:
         parts = [_scalar(part) if type(part) is dict else part for part in content]
         if all(isinstance(part, (int, float)) for part in parts):
             return codec.untag({tag: parts})
+    if tag == "w" and type(content) is list:
+        return codec.untag(node)
     if tag in ("t", "d", "s", "S") and type(content) is list:
         return []
     raise _MalformedError

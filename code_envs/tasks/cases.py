@@ -47,6 +47,7 @@ JUDGES = {"python": "judging.py", "javascript": "judging.js"}
 TEXT_LIMIT = 200
 JUDGE_LIMITS = Limits(cpu_s=5.0, output_kib=4096)
 MEMO_SIZE = 4096
+SAFE_INTEGER = (1 << 53) - 1
 JUDGED_AHEAD, JUDGED_AHEAD_SIZE = 16, 1 << 18
 
 
@@ -113,6 +114,13 @@ class Case:
         return f"{self.arguments} {self.relation} {json.dumps(encode(self.expected))}"
 
 
+def _safe_integer(digits: str) -> None:
+    if abs(int(digits)) > SAFE_INTEGER:
+        raise TaskError(
+            f"The argument {digits} is beyond 2**53 - 1, where JavaScript's numbers have gaps. Use a float."
+        )
+
+
 class CaseSuite(TestSuite):
     """Tests that compare values: one call per test.
 
@@ -123,6 +131,9 @@ class CaseSuite(TestSuite):
             candidate (objects of its own classes); `entry` then names a function of the driver.
         language: Language of the programs (`Job.language`). Without an entry, a case's argument is a whole program's
             standard input and the expected value its output.
+
+    Raises:
+        TaskError: If a JavaScript function is to be called with an integer beyond 2**53 - 1.
     """
 
     def __init__(self, entry: str, cases: Iterable[Case], driver: bytes = b"", language: str = "python") -> None:
@@ -130,6 +141,9 @@ class CaseSuite(TestSuite):
         self.language = language
         self.cases = tuple(cases)
         self.driver = driver
+        if language == "javascript":
+            for case in self.cases:
+                json.loads(case.arguments, parse_int=_safe_integer)
         self.calls = _array(case.arguments for case in self.cases).encode()
         self.descriptions = tuple(case.text for case in self.cases)
         self.keys = tuple(case.key for case in self.cases)

@@ -12,11 +12,14 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from code_envs.errors import ConfigurationError
 from code_envs.execution.executor import Executor, Job, Limits, Outcome
 
-__all__ = ["Task", "TaskSet", "TestSuite", "Verdict", "digest", "joined"]
+__all__ = ["Named", "Task", "TaskSet", "TestSuite", "Verdict", "digest", "joined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,20 @@ class Task:
         return replace(base, steps=self.steps)
 
 
+class Named(Protocol):
+    """Anything with a permanent id: `Task`, and what environments without tests have for tasks."""
+
+    @property
+    def task_id(self) -> str:
+        """`<task set>/<item>`."""
+
+
+T = TypeVar("T", bound=Named, default=Task)
+
+
 @dataclass(frozen=True)
-class TaskSet:
-    """Tasks in a fixed order.
+class TaskSet(Generic[T]):
+    """Tasks of one kind in a fixed order.
 
     Args:
         name: Versioned name, `<source>-v<N>`.
@@ -121,7 +135,7 @@ class TaskSet:
     """
 
     name: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[T, ...]
     licence: str
     origin: str
     sha256: str
@@ -137,10 +151,10 @@ class TaskSet:
     def __len__(self) -> int:
         return len(self.tasks)
 
-    def __iter__(self) -> Iterator[Task]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self.tasks)
 
-    def __getitem__(self, key: int | str) -> Task:
+    def __getitem__(self, key: int | str) -> T:
         """A task by position or by id.
 
         Raises:
@@ -159,7 +173,7 @@ class TaskSet:
         """Task ids, in order."""
         return tuple(task.task_id for task in self.tasks)
 
-    def split(self, name: str) -> TaskSet:
+    def split(self, name: str) -> TaskSet[T]:
         """The subset of a named split.
 
         Raises:
@@ -173,7 +187,7 @@ class TaskSet:
         return replace(self, tasks=tuple(task for task in self.tasks if task.task_id in chosen), splits={})
 
 
-def joined(name: str, sets: Sequence[TaskSet]) -> TaskSet:
+def joined(name: str, sets: Sequence[TaskSet[T]]) -> TaskSet[T]:
     """One task set of several; splits of one name are joined."""
     names = dict.fromkeys(split for each in sets for split in each.splits)
     return TaskSet(

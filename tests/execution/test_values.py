@@ -26,7 +26,8 @@ NUMBERS = st.one_of(
     st.fractions(),
     st.decimals(allow_nan=False),
 )
-SCALARS = st.one_of(NUMBERS, st.none(), st.text(st.characters(), max_size=5), st.binary(max_size=5))
+TEXT = st.text(st.characters(), max_size=5) | st.text("a\ud801\udc00\U00010400", max_size=3)
+SCALARS = st.one_of(NUMBERS, st.none(), TEXT, st.binary(max_size=5))
 HASHABLE = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3), max_leaves=6
 )

@@ -161,6 +161,14 @@ def test_grading_is_fast():
     assert best < 60e-6
 
 
+def test_numbers_of_javascript(executor):
+    """Large numbers come out of JavaScript as what they are; large integers do not go in as something else."""
+    suite = CaseSuite("f", [Case.of("f", [2.0**60], 2**60), Case.of("f", [1e300], 1e300)], language="javascript")
+    assert suite.run(b"const f = (x) => x;", executor, Limits()).all_passed
+    with pytest.raises(TaskError, match=r"2\*\*53"):
+        CaseSuite("f", [Case.of("f", [2**60], 2**60)], language="javascript")
+
+
 @pytest.mark.parametrize(
     ("language", "entry", "arguments", "right", "wrong"),
     [
