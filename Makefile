@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test test-slow check bench clean
+.PHONY: setup demo test test-slow check bench docs clean
 
 setup: $(STAMP)
 
@@ -23,7 +23,7 @@ demo: setup
 	$(RUN) -m examples.repair_demo
 
 test: setup
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile
 
 # the whole hostile corpus on every executor, the loss of a node: what takes minutes; CI runs it after `make test`
 test-slow: setup
@@ -35,7 +35,11 @@ check: setup
 	$(RUN) -m mypy
 
 bench: setup
-	$(RUN) -m benchmarks.throughput --json runs/throughput.json
+	$(RUN) -m benchmarks.step_cost --json runs/step_cost.json
+
+# the site in build/site; a broken link or a warning is an error
+docs: setup
+	$(RUN) docs/build.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

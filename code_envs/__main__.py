@@ -1,4 +1,4 @@
-"""The command line: `python -m code_envs doctor`, `python -m code_envs list` and `python -m code_envs attack`."""
+"""The command line: `python -m code_envs` with `doctor`, `list`, `attack` or `replay`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         "--executor", default="local", help="local[:N], docker[:N] or ray[:N], N workers; default: local"
     )
     attack.add_argument("--json", action="store_true", help="print JSON, with one entry per program")
+    replay = commands.add_parser("replay", help="execute recorded episodes again; exit code 1 if one differs")
+    replay.add_argument("file", help="what code_envs.record.RecordEpisodes wrote")
+    replay.add_argument("--executor", help="local[:N], docker[:N] or ray[:N]; default: the recorded one")
     return parser
 
 
@@ -56,6 +59,12 @@ def _attack(options: argparse.Namespace) -> int:
     from code_envs.testing.campaign import main as attack
 
     return attack(open_executor(options.executor), options.json)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from code_envs import replay
+
+    return replay.main(options.file, options.executor)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -78,7 +87,7 @@ def _summary(entry_point: str) -> str:
     return documentation.partition("\n")[0]
 
 
-_COMMANDS = {"attack": _attack, "doctor": _doctor, "list": _list}
+_COMMANDS = {"attack": _attack, "doctor": _doctor, "list": _list, "replay": _replay}
 
 
 if __name__ == "__main__":

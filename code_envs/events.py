@@ -21,7 +21,16 @@ EVENTS: dict[str, str] = {
     "reverted": "the step took the last edit back",
     "submitted": "the agent ended the episode",
     "invalid": "the action was masked out and changed nothing",
-    "budget_spent": "no execution is left",
+    "hit": "the function that the text describes was picked",
+    "missed": "another function was picked",
+    "opened": "the body of a hidden function was opened",
+    "cheaper": "the program costs less than before the step",
+    "dearer": "the program costs more than before the step",
+    "broken": "the edit failed a reward test and was taken back",
+    "complete": "the step completed a program, which was executed",
+    "matched": "the finished text is the reference, token by token",
+    "answered": "the query gives what the known query gives",
+    "budget_spent": "no execution, or no pick, is left",
 }
 """Every proposition of the suite with its meaning."""
 

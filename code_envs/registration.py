@@ -14,6 +14,41 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
         "vector_entry_point": "code_envs.vector:repair",
         "kwargs": {},
     },
+    "CodeGeneration-v0": {
+        "entry_point": "code_envs.envs.generation:CodeGenerationEnv",
+        "vector_entry_point": "code_envs.vector:generation",
+        "kwargs": {},
+    },
+    "CodeCompletion-v0": {
+        "entry_point": "code_envs.envs.completion:CodeCompletionEnv",
+        "vector_entry_point": "code_envs.vector:completion",
+        "kwargs": {},
+    },
+    "CodeTranslation-v0": {
+        "entry_point": "code_envs.envs.translation:CodeTranslationEnv",
+        "vector_entry_point": "code_envs.vector:translation",
+        "kwargs": {},
+    },
+    "CodeSummarization-v0": {
+        "entry_point": "code_envs.envs.summarization:CodeSummarizationEnv",
+        "vector_entry_point": "code_envs.vector:summarization",
+        "kwargs": {},
+    },
+    "CodeSearch-v0": {
+        "entry_point": "code_envs.envs.search:CodeSearchEnv",
+        "vector_entry_point": "code_envs.vector:search",
+        "kwargs": {},
+    },
+    "CodeOptimization-v0": {
+        "entry_point": "code_envs.envs.optimization:CodeOptimizationEnv",
+        "vector_entry_point": "code_envs.vector:optimization",
+        "kwargs": {},
+    },
+    "TextToSQL-v0": {
+        "entry_point": "code_envs.envs.text_to_sql:TextToSQLEnv",
+        "vector_entry_point": "code_envs.vector:text_to_sql",
+        "kwargs": {},
+    },
 }
 """Arguments of `gymnasium.register` by id."""
 

@@ -244,4 +244,11 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 repair = partial(CodeVectorEnv, env="code_envs.envs.repair:CodeRepairEnv")
+generation = partial(CodeVectorEnv, env="code_envs.envs.generation:CodeGenerationEnv")
+completion = partial(CodeVectorEnv, env="code_envs.envs.completion:CodeCompletionEnv")
+translation = partial(CodeVectorEnv, env="code_envs.envs.translation:CodeTranslationEnv")
+summarization = partial(CodeVectorEnv, env="code_envs.envs.summarization:CodeSummarizationEnv")
+search = partial(CodeVectorEnv, env="code_envs.envs.search:CodeSearchEnv")
+optimization = partial(CodeVectorEnv, env="code_envs.envs.optimization:CodeOptimizationEnv")
+text_to_sql = partial(CodeVectorEnv, env="code_envs.envs.text_to_sql:TextToSQLEnv")
 """The `vector_entry_point` of each id is one of these."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from code_envs.execution.local import LocalExecutor
+from code_envs.testing import HOSTILE, attack
 
 NO_DATA = "CODE_ENVS_DATA is not set: it names the folder with the benchmark files"
 
@@ -18,6 +19,12 @@ def executor():
     """Two workers of this machine, shared by all tests."""
     with LocalExecutor(2) as opened:
         yield opened
+
+
+@pytest.fixture
+def few_attacks(monkeypatch):
+    """`check_executor` runs every sixteenth hostile program: tests/hostile runs them all."""
+    monkeypatch.setattr("code_envs.testing.executor.attack", lambda executor: attack(executor, HOSTILE[::16]))
 
 
 @pytest.fixture

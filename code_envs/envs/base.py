@@ -42,6 +42,8 @@ class Episode:
     over: bool = False
     ending: tuple[bool, Info] | None = None
     """Whether the episode terminated, and its last `info`, while its last job runs."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """State of `np_random` when the episode began, its task chosen."""
     history: list[Moment] = field(default_factory=list)
     """The start of the episode and each step so far."""
 
@@ -60,6 +62,13 @@ def at_least(name: str, value: int, least: int) -> None:
     """Check an argument; raises ConfigurationError."""
     if value < least:
         raise ConfigurationError(f"{name} must be at least {least}, got {value}.")
+
+
+def _generator(state: Mapping[str, Any]) -> np.random.Generator:
+    """Random numbers that go on from a state."""
+    bits = np.random.PCG64()
+    bits.state = dict(state)  # type: ignore[assignment]  # what `bit_generator.state` gave
+    return np.random.Generator(bits)
 
 
 E = TypeVar("E", bound=Episode)
@@ -168,7 +177,13 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
     def begin_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Job | None:
         """First half of `reset`: choose the task; returns what must be executed, or None."""
         super().reset(seed=seed)
-        return self._start(self._choose(options or {}))
+        return self._begin(self._choose(options or {}))
+
+    def _begin(self, task: Any) -> Job | None:
+        origin = self.np_random.bit_generator.state
+        job = self._start(task)
+        self._running().origin = origin
+        return job
 
     def finish_reset(self, outcome: Outcome | None) -> tuple[Observation, Info]:
         """Second half of `reset`."""
@@ -254,8 +269,8 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
         """
         episode = self._running()
         return Snapshot(
-            type(self).__name__, self._identity(), episode.task.task_id, self.np_random.bit_generator.state,
-            episode.history,
+            type(self).__name__, self._identity(), episode.task.task_id, episode.origin,
+            self.np_random.bit_generator.state, episode.history,
         ).encode()  # fmt: skip
 
     def restore(self, data: bytes) -> tuple[Observation, Info]:
@@ -272,13 +287,13 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
         """
         snapshot = Snapshot.decode(data)
         snapshot.require(type(self).__name__, self._identity())
-        self._start(self.tasks[snapshot.task_id])
+        self.np_random = _generator(snapshot.origin)
+        self._begin(self.tasks[snapshot.task_id])
         first, *steps = snapshot.history
         observation, info = self.finish_reset(first.outcomes[0] if first.outcomes else None)
         for moment in steps:
             observation, _, _, _, info = self._again(moment)
-        self.np_random = np.random.Generator(np.random.PCG64())
-        self.np_random.bit_generator.state = snapshot.random
+        self.np_random = _generator(snapshot.random)
         return observation, info
 
     def _again(self, moment: Moment) -> Transition:

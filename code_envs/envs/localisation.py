@@ -1,4 +1,4 @@
-"""Spectrum-based fault localisation: which lines the failing tests run."""
+"""Fault localisation: which lines the failing tests run, or which the compiler complains about."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Suspicion", "ochiai"]
+from code_envs.execution.executor import Diagnostic
+
+__all__ = ["Suspicion", "closeness", "complained", "ochiai"]
+
+REACH = 8
+"""Lines around an error that are suspicious."""
+TAB = 8
+NEARBY = 4.0
 
 
 class Suspicion:
-    """Ochiai value, share of failing tests, and rank of each line.
+    """Value, share of what fails, and rank of each line.
 
     Args:
-        value: Ochiai value per line, L + 1 of them; entry 0 is unused.
-        failing: Share of the failing tests that run the line, L + 1 of them.
+        value: Ochiai value per line, or nearness to an error, L + 1 of them; entry 0 is unused.
+        failing: Share of the failing tests that run the line, or of the errors in it, L + 1 of them.
 
     Attributes:
         value: (L + 1,) float32.
@@ -62,3 +70,56 @@ def ochiai(runs: Sequence[Sequence[int]], passed: Sequence[bool], lines: int) ->
                 failed[line] += 0 if ok else count
     value = [bad / math.sqrt(failures * every) if bad else 0.0 for bad, every in zip(failed, executed, strict=True)]
     return Suspicion(value, [bad / failures for bad in failed])
+
+
+def complained(diagnostics: Sequence[Diagnostic], lines: int) -> Suspicion:
+    """Suspicion of each line from the errors of a compiler: 1 where one is, 1 / (1 + distance) around it.
+
+    Args:
+        diagnostics: What the compiler said; errors without a line tell nothing.
+        lines: Number of lines of the program.
+    """
+    errors = [each.line for each in diagnostics if each.severity == "error" and 0 < each.line <= lines]
+    if not errors:
+        return Suspicion.none(lines)
+    value = [0.0] * (lines + 1)
+    counts = Counter(errors)
+    for wrong in counts:
+        for line in range(max(1, wrong - REACH), min(lines, wrong + REACH) + 1):
+            value[line] = max(value[line], 1 / (1 + abs(line - wrong)))
+    return Suspicion(value, [counts[line] / len(errors) for line in range(lines + 1)])
+
+
+def closeness(diagnostics: Sequence[Diagnostic], source: bytes, starts: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How close edits are to the places of errors: 4 / (4 + bytes between them), 0 without any.
+
+    Args:
+        diagnostics: What the compiler said.
+        source: The program.
+        starts: First byte of each edit, (N,) int32.
+
+    Returns:
+        One number per edit, (N,) float32 in [0, 1].
+    """
+    lines = source.split(b"\n")
+    begins = np.cumsum([0, *(len(line) + 1 for line in lines)])
+    points = {
+        int(begins[each.line - 1]) + _byte(lines[each.line - 1], each.column)
+        for each in diagnostics
+        if each.severity == "error" and 0 < each.line <= len(lines)
+    }
+    close = np.zeros(len(starts), np.float32)
+    for point in sorted(points):
+        np.maximum(close, NEARBY / (NEARBY + np.abs(starts - point)), out=close, casting="same_kind")
+    return close
+
+
+def _byte(line: bytes, column: int) -> int:
+    """Byte of a line at a column as gcc counts them: 1-based, as shown, with tab stops at every eighth."""
+    shown = at = 0
+    for letter in line.decode("utf-8", "replace"):
+        if shown >= column - 1:
+            break
+        shown += TAB - shown % TAB if letter == "\t" else 1
+        at += len(letter.encode())
+    return min(at, len(line))

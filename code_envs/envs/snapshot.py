@@ -24,7 +24,7 @@ class Moment(NamedTuple):
     """The start of an episode, or one step of it."""
 
     action: int | str | None
-    """None for the start."""
+    """None for the start, or a number that the environment draws its start from."""
     outcomes: list[Outcome]
     """Of the job of the step, and of the last job of the episode, as far as there were any."""
     error: str | None = None
@@ -37,7 +37,10 @@ class Snapshot(NamedTuple):
     environment: str
     identity: Mapping[str, Any]
     task_id: str
+    origin: Mapping[str, Any]
+    """State of `np_random` when the episode began."""
     random: Mapping[str, Any]
+    """Its state now."""
     history: list[Moment]
 
     def encode(self) -> bytes:

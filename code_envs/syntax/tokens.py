@@ -12,7 +12,7 @@ import builtins
 import keyword
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "DEDENT",
@@ -22,6 +22,7 @@ __all__ = [
     "SEPARATOR",
     "VOCABULARY_SIZE",
     "TokenIds",
+    "laid_out",
     "lex",
     "tokens_of",
 ]
@@ -96,6 +97,28 @@ _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\w\s]")
 def lex(text: str) -> list[tuple[int, str]]:
     """Character offset and text of each token; comments count as operators and names."""
     return [(match.start(), match.group()) for match in _TOKEN.finditer(text)]
+
+
+def laid_out(text: str, ids: Mapping[str, int], indent: int = 4) -> list[int]:
+    """Ids of a program whose lines are indented by multiples of a number of spaces, with its layout as tokens.
+
+    Args:
+        text: The program, whole or in parts.
+        ids: Id of each token (`TokenIds`).
+        indent: Spaces of one level.
+    """
+    found: list[int] = []
+    level = 0
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        depth = (len(line) - len(line.lstrip(" "))) // indent
+        if found:
+            found.append(NEWLINE)
+        found += [INDENT] * (depth - level) if depth >= level else [DEDENT] * (level - depth)
+        level = depth
+        found += [ids[token] for token in _TOKEN.findall(line)]
+    return found
 
 
 def tokens_of(text: str, length: int) -> list[str]:

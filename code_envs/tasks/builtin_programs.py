@@ -19,18 +19,21 @@ from code_envs.tasks.assembly import Draft, Source, assemble
 from code_envs.tasks.extraction import TestProgram
 from code_envs.tasks.task import TaskSet, digest
 
-__all__ = ["load"]
+__all__ = ["load", "load_curriculum"]
 
 FORMAT = "A built-in program"
 
 
-def load(executor: Executor, limit: int | None = None, folder: Traversable | None = None) -> TaskSet:
+def load(
+    executor: Executor, limit: int | None = None, folder: Traversable | None = None, name: str = "builtin-v0"
+) -> TaskSet:
     """Load the built-in tasks; they have no faulty program.
 
     Args:
         executor: Runs test code and programs.
         limit: Number of programs to read, in the order of their names; None reads all.
         folder: Where the programs are; None means the package's own.
+        name: Name of the task set.
 
     Raises:
         TaskError: If a file is not as described above.
@@ -42,7 +45,18 @@ def load(executor: Executor, limit: int | None = None, folder: Traversable | Non
     contents = [(each.name.removesuffix(".py"), each.read_bytes()) for each in files]
     sha256 = digest(*(part for name, content in contents for part in (name.encode(), content)))
     drafts = [_draft(name, content.decode()) for name, content in contents[:limit]]
-    return assemble(Source("builtin-v0", "MIT", "written for Code Envs", sha256), drafts, executor)
+    return assemble(Source(name, "MIT", "written for Code Envs", sha256), drafts, executor)
+
+
+def load_curriculum(executor: Executor, limit: int | None = None) -> TaskSet:
+    """Load the curriculum of code generation: very short functions, most of which are one expression.
+
+    Args:
+        executor: Runs test code and programs.
+        limit: Number of programs to read, in the order of their names; None reads all.
+    """
+    folder = importlib.resources.files("code_envs.tasks").joinpath("builtin", "curriculum")
+    return load(executor, limit, folder, "curriculum-v0")
 
 
 def _is_program(name: str) -> bool:

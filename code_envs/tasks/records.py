@@ -13,7 +13,7 @@ from typing import Any
 
 from code_envs.errors import TaskError
 
-__all__ = ["Field", "Record", "read_bytes", "read_records", "read_text"]
+__all__ = ["Field", "Record", "parse_records", "read_bytes", "read_records", "read_text"]
 
 Field = tuple[str, type]
 
@@ -108,15 +108,29 @@ def read_records(path: Path, what: str) -> tuple[list[Record], str]:
         TaskError: If the file is missing, empty, cut off, not UTF-8 or not a sequence of JSON objects.
     """
     text, digest = read_text(path)
+    return parse_records(str(path), text, what), digest
+
+
+def parse_records(path: str, text: str, what: str) -> list[Record]:
+    """Items of JSON Lines or of a JSON list.
+
+    Args:
+        path: Where the text is from, for messages.
+        text: The text.
+        what: Name of the expected format, for messages.
+
+    Raises:
+        TaskError: If it is no sequence of JSON objects.
+    """
     records = _json_list(path, text, what) if text.lstrip().startswith("[") else _json_lines(path, text, what)
     for record in records:
         if not isinstance(record.content, dict):
             came = type(record.content).__name__
             raise TaskError(f"{record.place}: {what} expects a JSON object here, not a {came}.")
-    return records, digest
+    return records
 
 
-def _json_list(path: Path, text: str, what: str) -> list[Record]:
+def _json_list(path: str, text: str, what: str) -> list[Record]:
     try:
         items = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -126,7 +140,7 @@ def _json_list(path: Path, text: str, what: str) -> list[Record]:
     return [Record(f"{path}, item {number}", item) for number, item in enumerate(items)]
 
 
-def _json_lines(path: Path, text: str, what: str) -> list[Record]:
+def _json_lines(path: str, text: str, what: str) -> list[Record]:
     records = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():

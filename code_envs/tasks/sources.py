@@ -1,6 +1,7 @@
 """Task sources by name: `load("humaneval")`, `load("mbpp:/path")`, `load("mutants:builtin")`.
 
-A spec is `<source>`, `<source>:<path>` or a bare path, whose format is recognised by its content. A path
+A spec is `<source>`, `<source>:<path>` or a bare path, whose format is recognised by its content. `tracer*200` or
+`tracer*200:<path>` reads the first 200 items of a source that has a path. A path
 that does not exist is looked for below the folder that the environment variable CODE_ENVS_DATA names; a
 source without a path is looked for in that folder under its usual name.
 """
@@ -10,23 +11,52 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from code_envs.errors import ConfigurationError, TaskError
 from code_envs.execution.executor import Executor
 from code_envs.execution.pool import open_executor
-from code_envs.tasks import builtin_programs, humaneval, humanevalpack, mbpp, quixbugs
+from code_envs.tasks import (
+    builtin_programs,
+    codesearchnet,
+    cosqa,
+    deepfix,
+    gaps,
+    humaneval,
+    humanevalpack,
+    infilling,
+    line_completion,
+    mbpp,
+    quixbugs,
+    slow_programs,
+    spider,
+    sql_questions,
+    tracer,
+    translations,
+)
 from code_envs.tasks.records import read_records
-from code_envs.tasks.task import TaskSet
+from code_envs.tasks.task import Task, TaskSet
 
 __all__ = ["VARIABLE", "available", "load"]
 
 VARIABLE = "CODE_ENVS_DATA"
-BUILTIN, MUTANTS = "builtin", "mutants"
-_MUTANTS = re.compile(r"mutants(?:\*([1-9][0-9]*))?")
+BUILTIN, CURRICULUM, SLOW, MUTANTS, STDLIB = "builtin", "curriculum", "slow", "mutants", "stdlib"
+GAPS, TRANSLATIONS, SQL = "gaps", "translations", "sql"
+OURS: dict[str, Callable[[Executor, int | None], TaskSet[Any]]] = {
+    BUILTIN: builtin_programs.load,
+    CURRICULUM: builtin_programs.load_curriculum,
+    SLOW: slow_programs.load,
+    SQL: lambda _, limit: sql_questions.load(limit),
+    TRANSLATIONS: lambda _, limit: translations.load_builtin(limit),
+}
+_FIRST = re.compile(r"(.+)\*([1-9][0-9]*)")
+_MUTANTS = re.compile(r"(mutants|gaps)(?:\*([1-9][0-9]*))?")
+LINES = ("codebert_tasks/UniXcoder/downstream-tasks/code-completion/dataset.zip",)
 RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
@@ -39,12 +69,14 @@ class _Format:
         load: Its loader.
         recognise: Whether the first record of a file is of this format.
         places: Where the file usually is, below CODE_ENVS_DATA; the last parts are tried in any folder.
+        folder: Whether the loader reads a folder as a whole.
     """
 
     line: str
-    load: Callable[[Path, Executor, int | None], TaskSet]
+    load: Callable[[Path, Executor, int | None], TaskSet[Any]]
     recognise: Callable[[Mapping[str, object]], bool]
     places: tuple[str, ...]
+    folder: bool = False
 
 
 def _has(*keys: str, but: str = "") -> Callable[[Mapping[str, object]], bool]:
@@ -55,7 +87,10 @@ FORMATS = {
     "humaneval": _Format(
         "HumanEval, 164 Python problems (jsonl or jsonl.gz)",
         humaneval.load,
-        _has("prompt", "canonical_solution", "test", "entry_point", but="buggy_solution"),
+        lambda record: (
+            _has("prompt", "canonical_solution", "test", "entry_point", but="buggy_solution")(record)
+            and "suffix" not in record
+        ),
         ("humaneval/data/HumanEval.jsonl.gz", "humaneval/data/HumanEval.jsonl"),
     ),
     "humanevalpack": _Format(
@@ -63,6 +98,31 @@ FORMATS = {
         humanevalpack.load,
         _has("declaration", "buggy_solution", "canonical_solution"),
         ("humanevalpack/data/python/data/humanevalpack.jsonl",),
+    ),
+    "humaneval_infilling": _Format(
+        "HumanEval infilling, 1033 lines cut out of HumanEval's programs, with tests, for completion (jsonl, jsonl.gz)",
+        infilling.load,
+        _has("prompt", "suffix", "canonical_solution", "entry_point"),
+        ("humaneval_infilling/data/HumanEval-SingleLineInfilling.jsonl.gz",),
+    ),
+    "py150": _Format(
+        "PY150 of CodeXGLUE, the rest of a line of Python, for completion (zip or jsonl)",
+        lambda path, _, limit: line_completion.load(path, "python", limit),
+        lambda record: False,
+        LINES,
+    ),
+    "javaCorpus": _Format(
+        "javaCorpus of CodeXGLUE, the rest of a line of Java, for completion (zip or jsonl)",
+        lambda path, _, limit: line_completion.load(path, "java", limit),
+        lambda record: False,
+        LINES,
+    ),
+    "java-cs": _Format(
+        "Java to C# of CodeXGLUE, the same methods in both, for translation (folder)",
+        lambda path, _, limit: translations.load(path, limit),
+        lambda record: False,
+        ("codexglue/Code-Code/code-to-code-trans/data",),
+        folder=True,
     ),
     "mbpp": _Format(
         "MBPP, 974 basic Python problems (jsonl)", mbpp.load, _has("text", "code", "test_list"), ("mbpp/mbpp.jsonl",)
@@ -78,24 +138,72 @@ FORMATS = {
         quixbugs.load,
         lambda record: False,
         ("quixbugs", "QuixBugs"),
+        folder=True,
+    ),
+    "cosqa": _Format(
+        "CoSQA, web queries with the Python functions that answer them, for search (json, the corpus beside it)",
+        lambda path, _, limit: cosqa.load(path, limit),
+        _has("doc", "code", "retrieval_idx"),
+        ("cosqa/data/search/cosqa-retrieval-dev-500.json",),
+    ),
+    "codesearchnet": _Format(
+        "CodeSearchNet, documented functions, for search (jsonl, jsonl.gz, or a folder of them)",
+        lambda path, _, limit: codesearchnet.load(path, limit),
+        _has("docstring", "func_name", but="idx"),
+        ("codesearchnet/python", "codesearchnet/jsonl"),
+        folder=True,
+    ),
+    "advtest": _Format(
+        "AdvTest of CodeXGLUE, documented functions with normalised names, for search (jsonl or a folder of them)",
+        lambda path, _, limit: codesearchnet.load_advtest(path, limit),
+        _has("idx", "docstring_tokens", but="doc"),
+        ("advtest", "AdvTest"),
+        folder=True,
+    ),
+    "tracer": _Format(
+        "TRACER, 2163 C programs with a compile error and their repairs, tracer*200 for the first 200 (zip or csv)",
+        tracer.load,
+        lambda record: False,
+        ("tracer/singleL_Test.zip",),
+    ),
+    "deepfix": _Format(
+        "DeepFix, C programs of students that do not compile, and others that do (SQLite, also gzipped)",
+        deepfix.load,
+        lambda record: False,
+        ("deepfix/deepfix.db", "deepfix/prutor-deepfix-09-12-2017.db", "deepfix/prutor-deepfix-09-12-2017.db.gz"),
+    ),
+    "spider": _Format(
+        "Spider, questions about databases with the SQL queries that answer them (folder with dev.json and database)",
+        lambda path, _, limit: spider.load(path, limit),
+        _has("db_id", "question", "query"),
+        ("spider",),
+        folder=True,
     ),
 }
 
-_cache: dict[tuple[object, ...], TaskSet] = {}
+_cache: dict[tuple[object, ...], TaskSet[Any]] = {}
 _lock = threading.RLock()  # "mutants:" loads its origin inside
 
 
 def available() -> dict[str, str]:
-    """The source names, each with a line of what it is."""
-    lines = {BUILTIN: "short programs that come with Code Envs"}
+    """The source names, each with a line of what it is; `<source>*N` reads the first N items of one with a path."""
+    lines = {
+        BUILTIN: "short programs that come with Code Envs",
+        CURRICULUM: "very short functions in graded depth, to be written from their descriptions; come with Code Envs",
+        TRANSLATIONS: "short Java methods with the same ones in C#, for translation; come with Code Envs",
+        SLOW: "correct programs that waste work, each with a cheaper one that does the same; come with Code Envs",
+        SQL: "questions about two small databases, with the SQL queries that answer them; come with Code Envs",
+        STDLIB: "documented functions of the running Python's standard library, for search; stdlib:<folder> of others",
+    }
     lines |= {name: each.line for name, each in FORMATS.items()}
     return {
         **lines,
+        GAPS: "gaps:<any other spec>, a line cut out of each Python program, for completion; gaps*4:<spec> cuts 4",
         MUTANTS: "mutants:<any other spec>, two faulty versions of each program; mutants*16:<spec> makes 16",
     }
 
 
-def load(spec: str, executor: Executor | str = "local", limit: int | None = None) -> TaskSet:
+def load(spec: str, executor: Executor | str = "local", limit: int | None = None) -> TaskSet[Any]:
     """Load a task set; the same unchanged source is read once per process.
 
     Args:
@@ -113,17 +221,31 @@ def load(spec: str, executor: Executor | str = "local", limit: int | None = None
     name, _, rest = spec.partition(":")
     made = _MUTANTS.fullmatch(name)
     if made:
-        return _mutants(rest, int(made[1] or 2), executor, limit)
-    if name == BUILTIN:
+        if made[1] == GAPS:
+            return _gaps(rest, int(made[2] or 1), executor, limit)
+        return _mutants(rest, int(made[2] or 2), executor, limit)
+    some = _FIRST.fullmatch(name)
+    if some and some[1] in FORMATS:
+        return load(spec.replace(name, some[1], 1), executor, min(int(some[2]), limit or int(some[2])))
+    if name in OURS:
         if rest:
-            raise ConfigurationError(f"The source 'builtin' takes no path; {spec!r} has {rest!r}.")
-        return _remembered((BUILTIN, limit), lambda: builtin_programs.load(open_executor(executor), limit))
+            raise ConfigurationError(f"The source {name!r} takes no path; {spec!r} has {rest!r}.")
+        return _remembered((name, limit), lambda: OURS[name](open_executor(executor), limit))
+    if name == STDLIB:
+        return _stdlib(_existing(rest, spec) if rest else None, limit)
     source, path = _located(spec, name, rest)
     key = (source, str(path), limit, _state(path))
     return _remembered(key, lambda: FORMATS[source].load(path, open_executor(executor), limit))
 
 
-def _remembered(key: tuple[object, ...], make: Callable[[], TaskSet]) -> TaskSet:
+def _stdlib(folder: Path | None, limit: int | None) -> TaskSet[Any]:
+    from code_envs.tasks import stdlib  # needs the parsers, other sources do not
+
+    state = _state(folder) if folder else (sys.version,)
+    return _remembered((STDLIB, str(folder), limit, state), lambda: stdlib.load(folder, limit))
+
+
+def _remembered(key: tuple[object, ...], make: Callable[[], TaskSet[Any]]) -> TaskSet[Any]:
     with _lock:
         if key not in _cache:
             _cache[key] = make()
@@ -136,8 +258,20 @@ def _mutants(rest: str, count: int, executor: Executor | str, limit: int | None)
     from code_envs.tasks.mutation import mutants  # its edits need the parsers, other sources do not
 
     originals = load(rest, executor, limit)
+    if not isinstance(originals[0], Task):
+        raise ConfigurationError(f"The tasks of {rest!r} have no tests, so nothing tells a fault in their programs.")
     key = (MUTANTS, originals.name, originals.sha256, limit, count)
     return _remembered(key, lambda: mutants(originals, open_executor(executor), count))
+
+
+def _gaps(rest: str, count: int, executor: Executor | str, limit: int | None) -> TaskSet[Any]:
+    if not rest:
+        raise ConfigurationError("'gaps' needs the spec of the programs to cut lines out of, such as 'gaps:builtin'.")
+    originals = load(rest, executor, limit)
+    if not isinstance(originals[0], Task):
+        raise ConfigurationError(f"The tasks of {rest!r} have no tests, so nothing judges what fills their gaps.")
+    key = (GAPS, originals.name, originals.sha256, limit, count)
+    return _remembered(key, lambda: gaps.gaps(originals, open_executor(executor), count))
 
 
 def _state(path: Path) -> tuple[object, ...]:
@@ -149,7 +283,7 @@ def _located(spec: str, name: str, rest: str) -> tuple[str, Path]:
     """Source name and existing path of a spec."""
     if name in FORMATS:
         path = _existing(rest, spec) if rest else _usual(name)
-        return name, _file_in(name, path) if path.is_dir() and name != "quixbugs" else path
+        return name, _file_in(name, path) if path.is_dir() and not FORMATS[name].folder else path
     if rest and not Path(spec).exists():
         raise ConfigurationError(_unknown(name))
     if not Path(spec).exists() and os.sep not in spec and "." not in spec:
@@ -241,7 +375,8 @@ def _recognised(path: Path) -> tuple[str, Path]:
         raise ConfigurationError(
             f"{path}: no format recognised; the first record has the keys {list(record)}. Looked for HumanEval "
             "(prompt, canonical_solution, test, entry_point), HumanEvalPack (declaration, buggy_solution, "
-            "canonical_solution) and MBPP (text or prompt, code, test_list)."
+            "canonical_solution), MBPP (text or prompt, code, test_list), CoSQA (doc, code, retrieval_idx), "
+            "CodeSearchNet (docstring, func_name, code) and AdvTest (idx, docstring_tokens)."
         )
     return names[0], path
 

@@ -5,7 +5,7 @@ compile), `targetText` (compiles; one line differs) and `sourceErrorPrutor` (wha
 others, such as the abstracted tokens, are left alone. Licence: Apache-2.0.
 
 The labels are those of another compiler: with gcc about one pair in twenty behaves otherwise, so run both programs
-of a pair before you rely on it. This module only reads; compile with `Job(source, "", b"[]", language="c")`.
+of a pair before you rely on it. `read_pairs` only reads; `load` compiles both and leaves out what behaves otherwise.
 Source: Ahmed, Kumar, Karkare, Kar and Gulwani (2018), "Compilation Error Repair: For the Student Programs, From the
 Student Programs", github.com/umairzahmed/tracer.
 """
@@ -13,20 +13,28 @@ Student Programs", github.com/umairzahmed/tracer.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from code_envs.errors import TaskError
+from code_envs.execution.executor import Executor
+from code_envs.tasks.assembly import Source
+from code_envs.tasks.compile_suite import CompileDraft, assemble_compiled
 from code_envs.tasks.records import read_bytes
+from code_envs.tasks.task import TaskSet
 
-__all__ = ["COLUMNS", "CompilePair", "read_pairs"]
+__all__ = ["COLUMNS", "CompilePair", "load", "read_pairs"]
 
 COLUMNS = ("id", "sourceText", "targetText", "sourceErrorPrutor")
+DESCRIPTION = "Repair the C program so that it compiles."
+ORIGIN = "Ahmed et al. (2018), github.com/umairzahmed/tracer"
 MAX_BYTES = 1 << 28
 MAX_FIELD = 1 << 20
 
@@ -46,6 +54,35 @@ class CompilePair:
     source: str
     target: str
     error: str
+
+
+def load(path: Path, executor: Executor, limit: int | None = None) -> TaskSet:
+    """Load the pairs as tasks of repair that the compiler judges.
+
+    Compiling all 2,163 pairs takes about a minute of CPU time; `limit` them. The data tell neither author nor problem,
+    so the splits go by the repaired program up to its layout.
+
+    Args:
+        path: A CSV file, or a zip archive that holds one.
+        executor: Compiles the programs.
+        limit: Number of pairs to read from the start; None reads all.
+
+    Raises:
+        TaskError: If the file is not as described above, or no pair behaves as it is labelled.
+        ExecutorError: If the sandbox failed.
+    """
+    pairs = read_pairs(path, limit)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    known = Counter(each.id for each in pairs)
+    twice = [each for each, count in known.items() if count > 1]
+    if twice:
+        raise TaskError(f"{path}: ids must be unique; {twice[:3]} are there more than once.")
+    drafts = [CompileDraft(each.id, DESCRIPTION, each.source, each.target, _layout_free(each.target)) for each in pairs]
+    return assemble_compiled(Source("tracer-v0", "Apache-2.0", ORIGIN, sha256), drafts, executor)
+
+
+def _layout_free(program: str) -> str:
+    return "".join(program.split())
 
 
 def read_pairs(path: Path, limit: int | None = None) -> tuple[CompilePair, ...]:

@@ -12,6 +12,7 @@ from code_envs.testing.executor import check_executor
 from code_envs.testing.hostile import PROGRAMS as HOSTILE
 from code_envs.testing.hostile import Hostile
 from code_envs.testing.task_set import check_task_set
+from code_envs.testing.vector import check_vector_env
 
 __all__ = [
     "HOSTILE",
@@ -24,4 +25,5 @@ __all__ = [
     "check_env",
     "check_executor",
     "check_task_set",
+    "check_vector_env",
 ]

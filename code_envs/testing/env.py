@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -12,8 +13,11 @@ import numpy as np
 from gymnasium.utils import env_checker
 from numpy.typing import NDArray
 
+from code_envs.errors import ConfigurationError
 from code_envs.events import EVENTS
+from code_envs.testing.continuation import check_continuation
 from code_envs.testing.evidence import canonical, difference, in_fresh_process
+from code_envs.testing.page import check_page, measurements_documented
 
 __all__ = ["check_env", "rollout", "rollout_of"]
 
@@ -26,13 +30,17 @@ ROUNDING = 1e-6
 AnyEnv = gymnasium.Env[Any, Any]
 
 
-def check_env(env: str | AnyEnv, seed: int = 0, walks: int = 3, steps: int = 30) -> None:
+def check_env(
+    env: str | AnyEnv, seed: int = 0, walks: int = 3, steps: int = 30, kwargs: Mapping[str, Any] | None = None
+) -> None:
     """Check an environment.
 
-    The checks: Gymnasium's and (where installed) Stable-Baselines3's own checkers without a warning; on random
-    walks that observations lie in their space, rewards in their range, that `info` has its documented keys and
-    that masks are sound; that the same seed gives the same rollout, `info` included, on the same instance and,
-    for an id, in a fresh process; for an id also that its spec survives JSON.
+    The checks: Gymnasium's and (where installed) Stable-Baselines3's own checkers without a warning; that the class
+    docstring is a complete page (`code_envs.testing.page`); on random walks that observations lie in their space,
+    rewards in their range, that `info` has its documented keys, that measurements are the same finite floats at
+    every step and on the page, and that masks are sound; that the same seed gives the same rollout, `info`
+    included, on the same instance and, for an id, in a fresh process; that an episode goes on as it did when it is
+    restored, here and, for an id, in a fresh process, or forked; for an id also that its spec survives JSON.
 
     Args:
         env: A registered id ("module:Id-v0" for one that another module registers), or an environment, which is
@@ -40,25 +48,32 @@ def check_env(env: str | AnyEnv, seed: int = 0, walks: int = 3, steps: int = 30)
         seed: Seed of the walks.
         walks: Number of random walks, of one or more episodes each.
         steps: Length of each walk and of each compared rollout.
+        kwargs: Arguments for `gymnasium.make` of an id, JSON values, such as `{"executor": "docker"}`.
 
     Raises:
         AssertionError: If a check fails; the message names what was expected and what came.
     """
     if not isinstance(env, str):
+        if kwargs is not None:
+            raise ConfigurationError("kwargs are for an id; an environment that was made has its arguments.")
         _check_instance(env, seed, walks, steps)
+        check_continuation(env, seed, steps, None)
         return
-    made = gymnasium.make(env)
+    kwargs = dict(kwargs or {})
+    made = gymnasium.make(env, **kwargs)
     try:
         _check_spec(made)
         _check_instance(made, seed, walks, steps)
+        check_continuation(made, seed, steps, (env, kwargs))
         here = rollout(made, seed, steps)
     finally:
         made.close()
-    there = in_fresh_process(f"{__name__}:rollout_of", env, seed, steps)
+    there = in_fresh_process(f"{__name__}:rollout_of", env, seed, steps, kwargs)
     _same(here, there, f"Seed {seed} gave another rollout of {env!r} in a fresh process")
 
 
 def _check_instance(env: AnyEnv, seed: int, walks: int, steps: int) -> None:
+    check_page(env)
     _check_by_gymnasium(env)
     _check_by_sb3(env)
     for walk in range(walks):
@@ -115,6 +130,8 @@ def _check_walk(env: AnyEnv, seed: int, steps: int) -> None:
     observation, info = env.reset(seed=seed)
     _check_observation(env, observation)
     _check_info(info, INFO_KEYS, f"reset with seed {seed}")
+    documented = measurements_documented(env)
+    names = _check_measurements(info, None, documented, f"reset with seed {seed}")
     for number in range(steps):
         mask = _mask(env, observation)
         masked = mask is not None and not mask.all() and number % MASKED_EVERY == MASKED_EVERY - 1
@@ -125,6 +142,7 @@ def _check_walk(env: AnyEnv, seed: int, steps: int) -> None:
         over = _check_flags(terminated, truncated, where)
         _check_observation(env, observation)
         _check_info(info, INFO_KEYS | (END_KEYS if over and "executor_error" not in info else set()), where)
+        _check_measurements(info, names, documented, where)
         _check_reward(env, reward, info, where)
         if mask is not None:
             _check_validity(masked, before, info, where)
@@ -153,6 +171,20 @@ def _check_info(info: dict[str, Any], keys: set[str], where: str) -> None:
     unknown = set(info["events"]) - EVENTS.keys()
     if unknown:
         raise AssertionError(f"Expected events of code_envs.events.EVENTS after {where}; got {sorted(unknown)} too.")
+
+
+def _check_measurements(info: dict[str, Any], names: list[str] | None, documented: set[str], where: str) -> list[str]:
+    """Finite floats, the same ones at every step, each on the page; returns their names."""
+    found = info["measurements"]
+    wrong = {name: value for name, value in found.items() if type(value) is not float or not math.isfinite(value)}
+    if wrong:
+        raise AssertionError(f"Expected finite floats as measurements after {where}, got {wrong}.")
+    if names is not None and list(found) != names:
+        raise AssertionError(f"Expected the measurements {names} at every step; after {where} they are {list(found)}.")
+    missing = sorted(found.keys() - documented)
+    if missing:
+        raise AssertionError(f"Expected the measurements {missing} to be named under 'Information' on the page.")
+    return list(found)
 
 
 def _check_flags(terminated: Any, truncated: Any, where: str) -> bool:
@@ -225,9 +257,9 @@ def rollout(env: AnyEnv, seed: int, steps: int) -> list[Any]:
     return record
 
 
-def rollout_of(environment: str, seed: int, steps: int) -> list[Any]:
+def rollout_of(environment: str, seed: int, steps: int, kwargs: dict[str, Any]) -> list[Any]:
     """`rollout` of a registered id; what the fresh process calls."""
-    env = gymnasium.make(environment)
+    env = gymnasium.make(environment, **kwargs)
     try:
         return rollout(env, seed, steps)
     finally:

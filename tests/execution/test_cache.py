@@ -476,7 +476,7 @@ def test_a_cache_in_front_of_another():
     assert inner.jobs == []
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("few_attacks")
 def test_conformance(executor):
     """With a cache, an executor still is one."""
     check_executor(CachedExecutor(executor))

@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from code_envs.errors import ConfigurationError
 from code_envs.testing import check_env
 from code_envs.testing.evidence import canonical, difference, in_fresh_process
 
@@ -54,6 +55,18 @@ FAULTS = {
         lambda n, o, r, te, tr, i: (o, r, te, tr, change(i, events=i["events"] | {"invalid"})),
         "Expected a valid action to have an effect",
     ),
+    "measurement gone": (
+        lambda n, o, r, te, tr, i: (o, r, te, tr, change(i, measurements=dict(list(i["measurements"].items())[1:]))),
+        "at every step",
+    ),
+    "measurement not finite": (
+        lambda n, o, r, te, tr, i: (o, r, te, tr, change(i, measurements=i["measurements"] | {"tests": float("inf")})),
+        "Expected finite floats as measurements",
+    ),
+    "measurement an int": (
+        lambda n, o, r, te, tr, i: (o, r, te, tr, change(i, measurements=i["measurements"] | {"edits": 1})),
+        "Expected finite floats as measurements",
+    ),
     "numpy flag": (lambda n, o, r, te, tr, i: (o, r, np.bool_(te), tr, i), "two bools"),
 }
 
@@ -79,6 +92,12 @@ def test_gymnasium_warnings_are_failures(env):
         check_env(env)
 
 
+def test_kwargs_belong_to_an_id(env):
+    """An environment that was made has its arguments already."""
+    with pytest.raises(ConfigurationError, match="kwargs are for an id"):
+        check_env(env, kwargs={})
+
+
 def test_order_that_depends_on_hashes_is_found():
     """A fresh process has other string hashes, and the difference is shown with both values."""
     here = [0]
@@ -99,6 +118,7 @@ def test_canonical_values():
     assert canonical(np.zeros(100)) == canonical(np.zeros(100))
     assert canonical(np.zeros(100)) != canonical(np.zeros(100, np.float32))
     assert canonical(1) != canonical(1.0)
+    assert canonical(np.array([{"a": 1}, None], object)) == [{"a": 1}, None]
     with pytest.raises(AssertionError, match="object"):
         canonical({"x": object()})
 
@@ -108,3 +128,7 @@ def test_difference_names_the_place():
     assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 2}]}) == ""
     assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == "['a'][1]['b']: 2 and 3"
     assert difference([1], [1, 2]) == ": [1] and [1, 2]"
+    assert (
+        difference({"a": {"b": 1}}, {"a": {"c": 1}})
+        == "['a']: keys only in the first: ['b'], only in the second: ['c']"
+    )

@@ -186,7 +186,7 @@ os._exit(0)
 def f(x): return '\\udfff\\ud800\\x1b[2J\\x00\\u202e'
 """,
         call=CallStatus.VALUE,
-        value="\udfff\ud800\x1b[2J\x00\u202e",
+        value={"w": [0xDFFF, 0xD800, 27, 91, 50, 74, 0, 0x202E]},
     ),
     Hostile(
         "flooded-keys",
