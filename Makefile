@@ -23,11 +23,11 @@ demo: setup
 	$(RUN) -m examples.repair_demo
 
 test: setup
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadgroup
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile
 
 # the whole hostile corpus on every executor, the loss of a node: what takes minutes; CI runs it after `make test`
 test-slow: setup
-	$(RUN) -m pytest -m slow -n 2 --dist loadgroup
+	$(RUN) -m pytest -m slow
 
 check: setup
 	$(RUN) -m ruff check
