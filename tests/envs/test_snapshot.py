@@ -99,3 +99,10 @@ def test_a_snapshot_of_something_else_is_refused(env, executor):
         env.restore(json.dumps(json.loads(data) | {"format": 99}).encode())
     with pytest.raises(ConfigurationError, match="of a Other, not of a CodeRepairEnv"):
         env.restore(Snapshot.decode(data)._replace(environment="Other").encode())
+
+
+def test_random_numbers_go_on_from_where_they_were(env):
+    """Numbers that were drawn since the episode began are not drawn again after `restore`."""
+    env.np_random.random(3)
+    twin = env.fork()
+    assert twin.np_random.integers(1 << 60) == env.np_random.integers(1 << 60)
