@@ -21,6 +21,7 @@ SOURCES = (
     "instrument",
     "candidate",
     "kernel",
+    "pages",
     "seccomp",
     "hardening",
     "protections",
@@ -38,8 +39,13 @@ ENVIRONMENT = {
 """The whole environment of a worker: nothing of the client's leaks, and string hashes are fixed."""
 
 # receives {"modules": [[name, source], ...], "config": {...}} and runs the last module; without the fork hooks of
-# the standard library, which would reseed `random` in every child and cost 85 page faults
+# the standard library, which would reseed `random` in every child and cost 85 page faults. First the heap grows by some
+# mebibytes, of which an object in each is kept: asked for later, between the libraries, its pieces would lie apart, and
+# no huge page would fit in (`code_envs.execution.pages`)
 BOOT = """
+import ctypes
+getattr(ctypes.CDLL(None), "mallopt", max)(-2, 4 << 20)
+heap = [bytes(479) for _ in range(12288)][::2048]
 import json, os, struct, sys, types
 def read(count):
     data = b""

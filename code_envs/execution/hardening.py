@@ -36,7 +36,6 @@ __all__ = [
     "limit_resources",
     "new_root",
     "open_children",
-    "own_code_pages",
     "readable_paths",
     "restrict_files",
 ]
@@ -123,26 +122,6 @@ def kill_children(listing: int) -> None:
             os.kill(int(word), signal.SIGKILL)
         for word in words:
             os.waitpid(int(word), 0)
-
-
-def own_code_pages() -> None:
-    """Make forks inherit the page tables of program text instead of faulting it in again.
-
-    The kernel skips a file mapping at fork unless the process once wrote to it, so one byte of each is written
-    over itself. Measured: 450 -> 364 page faults and 15 % less CPU per job. A mapping that refuses stays as it is.
-    """
-    with open("/proc/self/maps") as listing:
-        lines = listing.read().splitlines()
-    for line in lines:
-        span, permissions, _, _, inode = line.split()[:5]
-        if inode == "0" or not permissions.startswith("r-") or permissions[3] != "p":
-            continue
-        start, end = (int(word, 16) for word in span.split("-"))
-        size = ctypes.c_size_t(end - start)
-        readable = 1 | (4 if permissions[2] == "x" else 0)
-        if libc.mprotect(pointer(start), size, readable | 2) == 0:
-            ctypes.memmove(start, ctypes.string_at(start, 1), 1)
-            check(libc.mprotect(pointer(start), size, readable), "mprotect")
 
 
 # ------------------------------------------------------------------------------------------ namespaces

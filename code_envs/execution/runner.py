@@ -30,7 +30,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from code_envs.execution import hardening, instrument, seccomp, wire
+from code_envs.execution import hardening, instrument, pages, seccomp, wire
 from code_envs.execution.candidate import FILENAME, MODULE, OUT_OF_MEMORY, RESULTS, Program, Report, warm_up
 from code_envs.execution.protections import Plan
 from code_envs.execution.waiting import CHILD, pause, wait_within
@@ -304,10 +304,11 @@ def _start(config: dict[str, Any]) -> None:
     tools, paths, drive = _toolchain(config["harness"]) if config["toolchain"] else ({}, None, None)
     _preload()
     if LINUX:
-        hardening.own_code_pages()
+        code = pages.Listing()
+        pages.own_code_pages(code)
+        code.close()
     plan = Plan(config["namespaces"], paths)
-    if plan.namespaces != "container":
-        _leave(plan, config["watch_parent"])
+    memory = _leave(plan, config["watch_parent"])
     scratch = plan.namespaces != "none"
     if plan.programs and not scratch:
         tools = {}
@@ -324,6 +325,9 @@ def _start(config: dict[str, Any]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, CHILD)
     gc.collect()
     gc.freeze()
+    if memory is not None:
+        pages.join_pages(memory)
+        memory.close()
     hello = {
         "level": plan.level,
         "layers": plan.layers,
@@ -355,10 +359,16 @@ def _toolchain(harness: str) -> tuple[dict[str, str], list[str], Callable[..., N
     return toolchain.find_tools(), toolchain.readable_paths(), drive
 
 
-def _leave(plan: Plan, watch_parent: bool) -> None:
-    """Go on in a child, in namespaces and a file system of its own where the plan has them."""
+def _leave(plan: Plan, watch_parent: bool) -> pages.Listing | None:
+    """Go on in a child, in namespaces and a file system of its own where the plan has them.
+
+    Returns:
+        The memory map of the process that goes on; None where there is no such thing.
+    """
     if not LINUX:
-        return  # nothing to leave, and no way to see what is left behind but the group of each child
+        return None  # nothing to leave, and no way to see what is left behind but the group of each child
+    if plan.namespaces == "container":
+        return pages.Listing()
     parent = os.getppid() if watch_parent else None
     hardening.adopt_orphans()
     children = hardening.open_children()
@@ -368,9 +378,11 @@ def _leave(plan: Plan, watch_parent: bool) -> None:
     if inner:
         os._exit(_guard(inner, parent, children))
     os.close(children)
+    memory = pages.Listing()
     uid = 1000 if plan.namespaces == "user" else plan.uid
     if plan.namespaces != "none":
         hardening.new_root(plan.readable, uid or 0, uid or 0, plan.programs)
+    return memory
 
 
 def _sweeper(plan: Plan) -> Callable[[int], None]:

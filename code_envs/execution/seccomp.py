@@ -95,6 +95,8 @@ def restrict_system_calls(guard_metadata: bool, programs: bool = False) -> None:
     program = _prologue()
     # glibc falls back from clone3 to clone, whose flags a filter can see
     program += [(_EQ, 0, 1, number("clone3")), (_RET, 0, 0, _ENOSYS)]
+    if not programs:  # what the runner may be denied as well stands here: each line of a child's filter costs 3 us
+        program += [*_narrowed((1, *_PRCTL)), (_EQ, 0, 1, number("rt_sigqueueinfo")), (_RET, 0, 0, _EPERM)]
     for first_number, last_number in _ranges(sorted(numbers)):
         program += [(_GT, 3, 0, last_number), (_GE, 0, 1, first_number), (_RET, 0, 0, _ALLOW), (_RET, 0, 0, _EPERM)]
     program.append((_RET, 0, 0, _EPERM))
@@ -112,9 +114,37 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
     return ranges
 
 
+_PRCTL = (3, 15, 16, 39)
+"""Reading, and the name of the thread."""
+
+
+def _one_of(name: str, argument: int, allowed: tuple[int, ...]) -> list[_Instruction]:
+    """Allow a system call for some values of one argument."""
+    count = len(allowed)
+    rule = [(_EQ, 0, count + 3, number(name)), (_LOAD, 0, 0, _argument(argument))]
+    rule += [(_EQ, count - position, 0, value) for position, value in enumerate(allowed)]
+    return [*rule, (_RET, 0, 0, _EPERM), (_RET, 0, 0, _ALLOW)]
+
+
+def _unless(name: str, argument: int, denied: int) -> list[_Instruction]:
+    """Allow a system call unless one argument has a value."""
+    rule = [(_EQ, 0, 4, number(name)), (_LOAD, 0, 0, _argument(argument)), (_EQ, 0, 1, denied)]
+    return [*rule, (_RET, 0, 0, _EPERM), (_RET, 0, 0, _ALLOW)]
+
+
+def _narrowed(options: tuple[int, ...]) -> list[_Instruction]:
+    """System calls that are allowed for some purposes only; `options` are those of prctl."""
+    rules = _one_of("socketpair", 0, (1,))  # AF_UNIX, which asyncio uses
+    rules += _one_of("prctl", 0, options)
+    rules += _one_of("ioctl", 1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451))
+    # owner and signal of a descriptor's SIGIO reach even process 1, as the kernel itself sends that signal
+    return rules + _one_of("fcntl", 1, (0, 1, 2, 3, 5, 6, 7, 1030, 1031, 1032))
+
+
 class CandidateFilter:
     """The second filter, which the runner itself could not work under: no processes, no signals to others.
 
+    Short, because the kernel compiles it for every child; it is of no use without the first (`restrict_system_calls`).
     Built once, before the forks; a child writes its pid into its own copy and installs it.
 
     Args:
@@ -123,7 +153,7 @@ class CandidateFilter:
 
     def __init__(self, programs: bool = False) -> None:
         rules: list[_Instruction] = []
-        denied = ["memfd_create", "seccomp", "rt_sigqueueinfo", *(("fork", "vfork") if programs else ("clone",))]
+        denied = ["memfd_create", "seccomp", *(("rt_sigqueueinfo", "fork", "vfork") if programs else ("clone",))]
         for name in [name for name in denied if name in NUMBERS[machine()]]:
             rules += [(_EQ, 0, 1, number(name)), (_RET, 0, 0, _EPERM)]
         if programs:
@@ -132,12 +162,8 @@ class CandidateFilter:
             # shared memory without a file is counted by no limit that a virtual machine can live under
             rules += [(_EQ, 0, 5, number("mmap")), (_LOAD, 0, 0, _argument(3)), (_SET, 0, 2, _MAP_ANONYMOUS)]
             rules += [(_SET, 0, 1, _MAP_SHARED), (_RET, 0, 0, _EPERM), (_RET, 0, 0, _ALLOW)]
-        rules += self._one_of("socketpair", 0, (1,))  # AF_UNIX, which asyncio uses
-        rules += self._one_of("prctl", 0, (3, 15, 16, 39))  # reading, and the name of the thread
-        rules += self._one_of("ioctl", 1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451))
-        # owner and signal of a descriptor's SIGIO reach even process 1, as the kernel itself sends that signal
-        rules += self._one_of("fcntl", 1, (0, 1, 2, 3, 5, 6, 7, 1030, 1031, 1032))
-        program = _prologue()
+        rules += _narrowed(_PRCTL) if programs else _unless("prctl", 0, 1)
+        program: list[_Instruction] = [(_LOAD, 0, 0, _NR)]  # the first filter looks at the architecture
         # the pid of the caller stands in one place: a fresh child pays for each write with page faults
         checked = len(program)
         program += [
@@ -150,14 +176,6 @@ class CandidateFilter:
         self._filter = _Installed(program)
         self._own = ctypes.c_uint32.from_buffer(self._filter.code, 8 * (checked + 7) + 4)
         self.install = self._filter.install
-
-    @staticmethod
-    def _one_of(name: str, argument: int, allowed: tuple[int, ...]) -> list[_Instruction]:
-        """Allow a system call for some values of one argument."""
-        count = len(allowed)
-        rule = [(_EQ, 0, count + 3, number(name)), (_LOAD, 0, 0, _argument(argument))]
-        rule += [(_EQ, count - position, 0, value) for position, value in enumerate(allowed)]
-        return [*rule, (_RET, 0, 0, _EPERM), (_RET, 0, 0, _ALLOW)]
 
     def bind(self, pid: int) -> None:
         """Let the calling process, `pid`, signal itself."""

@@ -51,8 +51,10 @@ from code_envs.syntax.tree import Node, lighten
 
 __all__ = ["Enumerator"]
 
-SHARED, REMEMBERED = 128, 1024
-"""Enumerators that a process keeps, and statements that each remembers before it forgets all."""
+SHARED, REMEMBERED = 32, 512
+"""Enumerators that a process keeps, and statements that each remembers before it forgets all.
+
+Each statement takes some 18 KB. With 128 and 1024, 10,000 random steps took 356 MiB, and 10 % less time."""
 VISIBLE = 48
 """Of a replacement, so many characters decide what an agent sees."""
 _PADDING = (PADDING,) * NEW_TOKENS

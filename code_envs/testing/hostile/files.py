@@ -86,7 +86,7 @@ _FIND_TESTS = """
 import os
 def f(x):
     got, looked = [], 0
-    for top in ("{caller_directory}", "{package_directory}", "{secret_dir}", ".", "..", "/home", "/root", "/var",
+    for top in ("{secret_dir}", "{caller_directory}", "{package_directory}", ".", "..", "/home", "/root", "/var",
                 "/srv", "/mnt", "/opt", "/data", "/workspace", "/app", "/testbed", "/run"):
         for folder, folders, names in os.walk(top):
             looked += 1
