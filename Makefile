@@ -23,11 +23,11 @@ demo: setup
 	$(RUN) -m examples.repair_demo
 
 test: setup
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadgroup
 
 # the whole hostile corpus on every executor, the loss of a node: what takes minutes; CI runs it after `make test`
 test-slow: setup
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow -n 2 --dist loadgroup
 
 check: setup
 	$(RUN) -m ruff check

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
+from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
@@ -84,7 +85,7 @@ class VectorEnvAdapter(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """An attribute of the single environments."""
-        return [getattr(env, attr_name) for env in self._single(indices)]
+        return [env.get_wrapper_attr(attr_name) for env in self._single(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the single environments."""
@@ -93,11 +94,11 @@ class VectorEnvAdapter(VecEnv):
 
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
         """Call a method of the single environments."""
-        return [getattr(env, method_name)(*args, **kwargs) for env in self._single(indices)]
+        return [env.get_wrapper_attr(method_name)(*args, **kwargs) for env in self._single(indices)]
 
     def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
-        """Whether the single environments are wrapped; they never are."""
-        return [isinstance(env, wrapper_class) for env in self._single(indices)]
+        """Whether the single environments are wrapped in such a wrapper; those of the native vector never are."""
+        return [is_wrapped(env, wrapper_class) for env in self._single(indices)]
 
     def _single(self, indices: VecEnvIndices) -> Sequence[Any]:
         envs: Sequence[Any] = self.env.envs  # type: ignore[attr-defined]

@@ -48,6 +48,14 @@ def docker_problem() -> str:
     return "" if answer.returncode == 0 else f"`docker info` said: {answer.stderr.strip()}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Where tests run side by side, those of Docker stay together, for one kills the engine, and so does each file."""
+    for item in items:
+        group = "docker" if item.get_closest_marker("docker") else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_runtest_setup(item):
     """Skip what this machine cannot run, with the reason; in CI a missing Docker engine is a failure."""
     if item.get_closest_marker("data") and not os.environ.get("CODE_ENVS_DATA"):

@@ -14,31 +14,14 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from code_envs.errors import ConfigurationError, TaskError
 from code_envs.execution.executor import Executor
 from code_envs.execution.pool import open_executor
-from code_envs.tasks import (
-    builtin_programs,
-    codesearchnet,
-    cosqa,
-    deepfix,
-    gaps,
-    humaneval,
-    humanevalpack,
-    infilling,
-    line_completion,
-    mbpp,
-    quixbugs,
-    slow_programs,
-    spider,
-    sql_questions,
-    tracer,
-    translations,
-)
+from code_envs.tasks import builtin_programs, gaps, quixbugs, slow_programs, sql_questions, translations
+from code_envs.tasks.formats import FORMATS
 from code_envs.tasks.records import read_records
 from code_envs.tasks.task import Task, TaskSet
 
@@ -56,130 +39,8 @@ OURS: dict[str, Callable[[Executor, int | None], TaskSet[Any]]] = {
 }
 _FIRST = re.compile(r"(.+)\*([1-9][0-9]*)")
 _MUTANTS = re.compile(r"(mutants|gaps)(?:\*([1-9][0-9]*))?")
-LINES = ("codebert_tasks/UniXcoder/downstream-tasks/code-completion/dataset.zip",)
 RECORD_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
-
-@dataclass(frozen=True, slots=True)
-class _Format:
-    """One source that is read from a path.
-
-    Args:
-        line: What it is, in a line.
-        load: Its loader.
-        recognise: Whether the first record of a file is of this format.
-        places: Where the file usually is, below CODE_ENVS_DATA; the last parts are tried in any folder.
-        folder: Whether the loader reads a folder as a whole.
-    """
-
-    line: str
-    load: Callable[[Path, Executor, int | None], TaskSet[Any]]
-    recognise: Callable[[Mapping[str, object]], bool]
-    places: tuple[str, ...]
-    folder: bool = False
-
-
-def _has(*keys: str, but: str = "") -> Callable[[Mapping[str, object]], bool]:
-    return lambda record: set(keys) <= set(record) and but not in record
-
-
-FORMATS = {
-    "humaneval": _Format(
-        "HumanEval, 164 Python problems (jsonl or jsonl.gz)",
-        humaneval.load,
-        lambda record: (
-            _has("prompt", "canonical_solution", "test", "entry_point", but="buggy_solution")(record)
-            and "suffix" not in record
-        ),
-        ("humaneval/data/HumanEval.jsonl.gz", "humaneval/data/HumanEval.jsonl"),
-    ),
-    "humanevalpack": _Format(
-        "HumanEvalPack, HumanEval problems with one bug each (jsonl)",
-        humanevalpack.load,
-        _has("declaration", "buggy_solution", "canonical_solution"),
-        ("humanevalpack/data/python/data/humanevalpack.jsonl",),
-    ),
-    "humaneval_infilling": _Format(
-        "HumanEval infilling, 1033 lines cut out of HumanEval's programs, with tests, for completion (jsonl, jsonl.gz)",
-        infilling.load,
-        _has("prompt", "suffix", "canonical_solution", "entry_point"),
-        ("humaneval_infilling/data/HumanEval-SingleLineInfilling.jsonl.gz",),
-    ),
-    "py150": _Format(
-        "PY150 of CodeXGLUE, the rest of a line of Python, for completion (zip or jsonl)",
-        lambda path, _, limit: line_completion.load(path, "python", limit),
-        lambda record: False,
-        LINES,
-    ),
-    "javaCorpus": _Format(
-        "javaCorpus of CodeXGLUE, the rest of a line of Java, for completion (zip or jsonl)",
-        lambda path, _, limit: line_completion.load(path, "java", limit),
-        lambda record: False,
-        LINES,
-    ),
-    "java-cs": _Format(
-        "Java to C# of CodeXGLUE, the same methods in both, for translation (folder)",
-        lambda path, _, limit: translations.load(path, limit),
-        lambda record: False,
-        ("codexglue/Code-Code/code-to-code-trans/data",),
-        folder=True,
-    ),
-    "mbpp": _Format(
-        "MBPP, 974 basic Python problems (jsonl)", mbpp.load, _has("text", "code", "test_list"), ("mbpp/mbpp.jsonl",)
-    ),
-    "mbpp-sanitized": _Format(
-        "MBPP, the 427 problems sanitized by hand (json)",
-        mbpp.load,
-        _has("prompt", "code", "test_list"),
-        ("mbpp/sanitized-mbpp.json",),
-    ),
-    "quixbugs": _Format(
-        "QuixBugs, 40 algorithms with a bug in one line (folder)",
-        quixbugs.load,
-        lambda record: False,
-        ("quixbugs", "QuixBugs"),
-        folder=True,
-    ),
-    "cosqa": _Format(
-        "CoSQA, web queries with the Python functions that answer them, for search (json, the corpus beside it)",
-        lambda path, _, limit: cosqa.load(path, limit),
-        _has("doc", "code", "retrieval_idx"),
-        ("cosqa/data/search/cosqa-retrieval-dev-500.json",),
-    ),
-    "codesearchnet": _Format(
-        "CodeSearchNet, documented functions, for search (jsonl, jsonl.gz, or a folder of them)",
-        lambda path, _, limit: codesearchnet.load(path, limit),
-        _has("docstring", "func_name", but="idx"),
-        ("codesearchnet/python", "codesearchnet/jsonl"),
-        folder=True,
-    ),
-    "advtest": _Format(
-        "AdvTest of CodeXGLUE, documented functions with normalised names, for search (jsonl or a folder of them)",
-        lambda path, _, limit: codesearchnet.load_advtest(path, limit),
-        _has("idx", "docstring_tokens", but="doc"),
-        ("advtest", "AdvTest"),
-        folder=True,
-    ),
-    "tracer": _Format(
-        "TRACER, 2163 C programs with a compile error and their repairs, tracer*200 for the first 200 (zip or csv)",
-        tracer.load,
-        lambda record: False,
-        ("tracer/singleL_Test.zip",),
-    ),
-    "deepfix": _Format(
-        "DeepFix, C programs of students that do not compile, and others that do (SQLite, also gzipped)",
-        deepfix.load,
-        lambda record: False,
-        ("deepfix/deepfix.db", "deepfix/prutor-deepfix-09-12-2017.db", "deepfix/prutor-deepfix-09-12-2017.db.gz"),
-    ),
-    "spider": _Format(
-        "Spider, questions about databases with the SQL queries that answer them (folder with dev.json and database)",
-        lambda path, _, limit: spider.load(path, limit),
-        _has("db_id", "question", "query"),
-        ("spider",),
-        folder=True,
-    ),
-}
 
 _cache: dict[tuple[object, ...], TaskSet[Any]] = {}
 _lock = threading.RLock()  # "mutants:" loads its origin inside
@@ -376,7 +237,9 @@ def _recognised(path: Path) -> tuple[str, Path]:
             f"{path}: no format recognised; the first record has the keys {list(record)}. Looked for HumanEval "
             "(prompt, canonical_solution, test, entry_point), HumanEvalPack (declaration, buggy_solution, "
             "canonical_solution), MBPP (text or prompt, code, test_list), CoSQA (doc, code, retrieval_idx), "
-            "CodeSearchNet (docstring, func_name, code) and AdvTest (idx, docstring_tokens)."
+            "CodeSearchNet (docstring, func_name, code), AdvTest (idx, docstring_tokens), APPS (question, solutions, "
+            "input_output), mxeval (HumanEval's and language), CRUXEval (code, input, output), CoNaLa (intent, "
+            "snippet) and CONCODE (nl, code)."
         )
     return names[0], path
 

@@ -1,0 +1,1 @@
+"""Reward machines and the composition of rewards; nothing here knows an environment."""
