@@ -11,6 +11,10 @@ import pytest
 from code_envs.execution.local import LocalExecutor
 from code_envs.testing import HOSTILE, attack
 
+# one thread of torch, which is imported later: the spinning threads of several processes on two cores made a ten-second
+# test take minutes
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 NO_DATA = "CODE_ENVS_DATA is not set: it names the folder with the benchmark files"
 
 
