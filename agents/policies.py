@@ -15,12 +15,12 @@ import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from agents.encoders import TokenEncoder
 from agents.fusion import CrossModalFusion
+from agents.pointer import INVALID, ActionHead, Features, PointerPolicy
 
 __all__ = ["FusionExtractor", "FusionPolicy", "MaskableFusionPolicy", "PointerHead"]
 
@@ -32,9 +32,6 @@ WORD = 32
 KINDS = 128
 FIXED_COLUMNS = 4
 """Columns of a candidate before its tokens: operator, node kind, role, token position."""
-INVALID = -1e8
-
-Features = dict[str, torch.Tensor]
 
 
 class FusionExtractor(BaseFeaturesExtractor):
@@ -109,7 +106,7 @@ class FusionExtractor(BaseFeaturesExtractor):
         return {"state": state, "candidates": self.row(torch.cat(parts, -1)), "valid": valid}
 
 
-class PointerHead(nn.Module):
+class PointerHead(ActionHead):
     """Scores of candidates, and the value of the state, from what the extractor gathered.
 
     Args:
@@ -118,18 +115,11 @@ class PointerHead(nn.Module):
     """
 
     def __init__(self, hidden: int, actions: int) -> None:
-        super().__init__()
-        self.latent_dim_pi = actions
-        self.latent_dim_vf = hidden
-        self.given_state = nn.Linear(hidden, hidden)
+        super().__init__(hidden, actions)
         self.score = nn.Sequential(
             nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 1)
         )
         self.value = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU())
-
-    def forward(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (B, A), invalid actions at -1e8, and value features (B, hidden)."""
-        return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: Features) -> torch.Tensor:
         """Logits (B, A); invalid actions at -1e8."""
@@ -139,21 +129,12 @@ class PointerHead(nn.Module):
         logits = torch.full(valid.shape, INVALID, dtype=scores.dtype, device=scores.device)
         return logits.masked_scatter(valid, scores)
 
-    def forward_critic(self, features: Features) -> torch.Tensor:
-        """Value features (B, hidden)."""
-        return self.value(features["state"])
 
+class _Fusion(PointerPolicy):
+    extractor = FusionExtractor
 
-class _Fusion:
-    """What both policies share: the extractor, the pointer head, and no layer behind its logits."""
-
-    def _build_mlp_extractor(self: Any) -> None:
-        self.mlp_extractor = PointerHead(self.features_dim, int(self.action_space.n))
-
-    def _build(self: Any, lr_schedule: Schedule) -> None:
-        super()._build(lr_schedule)  # type: ignore[misc]
-        self.action_net = nn.Identity()
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+    def _head(self: Any) -> PointerHead:
+        return PointerHead(self.features_dim, int(self.action_space.n))
 
 
 class FusionPolicy(_Fusion, ActorCriticPolicy):  # type: ignore[misc]  # the head is a PointerHead, the net an Identity
@@ -166,15 +147,6 @@ class FusionPolicy(_Fusion, ActorCriticPolicy):  # type: ignore[misc]  # the hea
         **kwargs: Arguments of SB3's `ActorCriticPolicy`; `features_extractor_kwargs` sets the widths.
     """
 
-    def __init__(
-        self,
-        observation_space: gymnasium.spaces.Dict,
-        action_space: gymnasium.Space,
-        lr_schedule: Schedule,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(observation_space, action_space, lr_schedule, **_defaults(kwargs))
-
 
 class MaskableFusionPolicy(_Fusion, MaskableActorCriticPolicy):  # type: ignore[misc]  # as above
     """The same policy for MaskablePPO.
@@ -185,16 +157,3 @@ class MaskableFusionPolicy(_Fusion, MaskableActorCriticPolicy):  # type: ignore[
         lr_schedule: Learning rate schedule.
         **kwargs: Arguments of `MaskableActorCriticPolicy`; `features_extractor_kwargs` sets the widths.
     """
-
-    def __init__(
-        self,
-        observation_space: gymnasium.spaces.Dict,
-        action_space: gymnasium.Space,
-        lr_schedule: Schedule,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(observation_space, action_space, lr_schedule, **_defaults(kwargs))
-
-
-def _defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {"features_extractor_class": FusionExtractor, "ortho_init": False} | kwargs

@@ -17,20 +17,18 @@ import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 from torch.nn import functional
+
+from agents.pointer import INVALID, ActionHead, Features, PointerPolicy
 
 __all__ = ["MaskableRetrievalPolicy", "PoolHead", "RetrievalExtractor", "RetrievalPolicy"]
 
 KEYS = ("text", "pool", "feedback", "candidate_scores", "action_mask")
-INVALID = -1e8
 SMALL = 1e-6
 GIVEN = 2.0
 NEAR = 12
 """So many words of a member are compared by nearness: its name, and where it begins."""
-
-Features = dict[str, torch.Tensor]
 
 
 class RetrievalExtractor(BaseFeaturesExtractor):
@@ -163,7 +161,7 @@ def _shares(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return weights / (weights.sum(-2, keepdim=True) + SMALL)
 
 
-class PoolHead(nn.Module):
+class PoolHead(ActionHead):
     """Scores of actions, and the value of the state, from what the extractor found.
 
     Args:
@@ -174,16 +172,9 @@ class PoolHead(nn.Module):
     """
 
     def __init__(self, hidden: int, actions: int, kinds: int = 1) -> None:
-        super().__init__()
-        self.latent_dim_pi = actions
-        self.latent_dim_vf = hidden
-        self.given_state = nn.Linear(hidden, hidden)
+        super().__init__(hidden, actions)
         self.score = nn.Sequential(nn.GELU(), nn.Linear(hidden, kinds))
         self.value = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU())
-
-    def forward(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (B, A), invalid actions at -1e8, and value features (B, hidden)."""
-        return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: Features) -> torch.Tensor:
         """Logits (B, A); invalid actions at -1e8."""
@@ -191,24 +182,15 @@ class PoolHead(nn.Module):
         scores = self.score(members) + features["base"].unsqueeze(-1)  # (B, K, kinds)
         return scores.transpose(1, 2).flatten(1).masked_fill(~features["valid"], INVALID)
 
-    def forward_critic(self, features: Features) -> torch.Tensor:
-        """Value features (B, hidden)."""
-        return self.value(features["state"])
 
+class _Retrieval(PointerPolicy):
+    extractor = RetrievalExtractor
 
-class _Retrieval:
-    """What both policies share: the extractor, the head, and no layer behind its logits."""
-
-    def _build_mlp_extractor(self: Any) -> None:
+    def _head(self: Any) -> PoolHead:
         actions, members = int(self.action_space.n), self.observation_space["pool"].shape[0]
         if actions % members:
             raise ValueError(f"Expected as many actions as members of the pool ({members}), or a multiple; {actions}.")
-        self.mlp_extractor = PoolHead(self.features_dim, actions, actions // members)
-
-    def _build(self: Any, lr_schedule: Schedule) -> None:
-        super()._build(lr_schedule)  # type: ignore[misc]
-        self.action_net = nn.Identity()
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        return PoolHead(self.features_dim, actions, actions // members)
 
 
 class RetrievalPolicy(_Retrieval, ActorCriticPolicy):  # type: ignore[misc]  # the head is a PoolHead, the net an Identity
@@ -221,15 +203,6 @@ class RetrievalPolicy(_Retrieval, ActorCriticPolicy):  # type: ignore[misc]  # t
         **kwargs: Arguments of SB3's `ActorCriticPolicy`; `features_extractor_kwargs` sets the widths.
     """
 
-    def __init__(
-        self,
-        observation_space: gymnasium.spaces.Dict,
-        action_space: gymnasium.Space,
-        lr_schedule: Schedule,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(observation_space, action_space, lr_schedule, **_defaults(kwargs))
-
 
 class MaskableRetrievalPolicy(_Retrieval, MaskableActorCriticPolicy):  # type: ignore[misc]  # as above
     """The same policy for MaskablePPO.
@@ -240,16 +213,3 @@ class MaskableRetrievalPolicy(_Retrieval, MaskableActorCriticPolicy):  # type: i
         lr_schedule: Learning rate schedule.
         **kwargs: Arguments of `MaskableActorCriticPolicy`; `features_extractor_kwargs` sets the widths.
     """
-
-    def __init__(
-        self,
-        observation_space: gymnasium.spaces.Dict,
-        action_space: gymnasium.Space,
-        lr_schedule: Schedule,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(observation_space, action_space, lr_schedule, **_defaults(kwargs))
-
-
-def _defaults(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {"features_extractor_class": RetrievalExtractor, "ortho_init": False} | kwargs

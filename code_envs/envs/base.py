@@ -11,65 +11,27 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.observation import Observation
-from code_envs.envs.snapshot import Moment, Snapshot
+from code_envs.envs.arguments import at_least, kept_arguments
+from code_envs.envs.episode import Episode, Info, Step
+from code_envs.envs.observation import Observation, observation_space
+from code_envs.envs.rendering import Frame, render_ansi, render_rgb
+from code_envs.envs.snapshot import Moment, Snapshot, random_numbers
 from code_envs.errors import ConfigurationError, ExecutorError
 from code_envs.execution.executor import Executor, Job, Limits, Outcome
 from code_envs.execution.pool import open_executor
 from code_envs.tasks.sources import load
 from code_envs.tasks.task import Task, TaskSet
 
-__all__ = ["CodeEnv", "Episode", "Step", "Transition", "at_least"]
+__all__ = ["CodeEnv", "Transition"]
 
-Info = dict[str, Any]
 Transition = tuple[Observation, float, bool, bool, Info]
-
-
-@dataclass(slots=True, kw_only=True)
-class Episode:
-    """What every environment remembers of an episode; each adds its own."""
-
-    task: Any
-    reward: float = 0.0
-    over: bool = False
-    ending: tuple[bool, Info] | None = None
-    """Whether the episode terminated, and its last `info`, while its last job runs."""
-    origin: Mapping[str, Any] = field(default_factory=dict)
-    """State of `np_random` when the episode began, its task chosen."""
-    history: list[Moment] = field(default_factory=list)
-    """The start of the episode and each step so far."""
-
-
-class Step(NamedTuple):
-    """What an action did."""
-
-    vector: NDArray[np.float32]
-    """The terms of the reward, (K,) float32; the reward is their sum."""
-    events: set[str]
-    terminated: bool = False
-    truncated: bool = False
-
-
-def at_least(name: str, value: int, least: int) -> None:
-    """Check an argument; raises ConfigurationError."""
-    if value < least:
-        raise ConfigurationError(f"{name} must be at least {least}, got {value}.")
-
-
-def _generator(state: Mapping[str, Any]) -> np.random.Generator:
-    """Random numbers that go on from a state."""
-    bits = np.random.PCG64()
-    bits.state = dict(state)  # type: ignore[assignment]  # what `bit_generator.state` gave
-    return np.random.Generator(bits)
-
 
 E = TypeVar("E", bound=Episode)
 
@@ -77,14 +39,18 @@ E = TypeVar("E", bound=Episode)
 class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
     """Episode loop over tasks and an executor; a concrete environment defines state and transition.
 
+    An environment keeps each argument of its constructor as an attribute of the same name, as in scikit-learn.
+
     Args:
         tasks: Task source (`code_envs.tasks.sources.load`) or a task set.
         split: Which split of it: "all", "train", "validation" or "test".
+        code_tokens: Length T of `code`.
+        text_tokens: Length M of `text`.
         executor: "local", "local:N", or an executor. Environments of one process share a pool.
         timeout_s: CPU time of one execution, s.
         memory_mib: Address space of one execution, MiB.
+        expert: Report `expert_action`.
         render_mode: "ansi", "rgb_array" or None.
-        settings: The other arguments of the environment, JSON values: a snapshot fits only where they are the same.
 
     Raises:
         ConfigurationError: If an argument cannot be used.
@@ -92,25 +58,33 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012  Gymnasium's name and type
-
-    reward_space: gymnasium.spaces.Box
-    """Range of `info["vector_reward"]`."""
+    reward_bounds: tuple[Sequence[float], Sequence[float]]
+    """The least and the most of each term of the reward: of `info["vector_reward"]`."""
     task_type: type = Task
     """The kind of tasks that the environment needs."""
+    shortest: tuple[int, int] = 1, 1
+    """Least lengths of `code` and of `text`."""
 
     def __init__(
         self,
         tasks: str | TaskSet[Any],
         split: str,
+        code_tokens: int,
+        text_tokens: int,
         executor: str | Executor,
         timeout_s: float,
         memory_mib: int,
+        expert: bool,
         render_mode: str | None,
-        settings: Mapping[str, Any],
     ) -> None:
+        at_least("code_tokens", code_tokens, self.shortest[0])
+        at_least("text_tokens", text_tokens, self.shortest[1])
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ConfigurationError(f"render_mode {render_mode!r} is not one of {self.metadata['render_modes']}.")
+        self.code_tokens, self.text_tokens, self.expert = code_tokens, text_tokens, expert
         self.render_mode = render_mode
+        least, most = np.array(self.reward_bounds, np.float32)
+        self.reward_space = gymnasium.spaces.Box(least, most, dtype=np.float32)
         self.executor = open_executor(executor)
         self.limits = Limits(cpu_s=timeout_s, memory_mib=memory_mib)
         self.tasks = (load(tasks, self.executor) if isinstance(tasks, str) else tasks).split(split)
@@ -122,7 +96,6 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
                 f"{self.tasks.name!r} are of the kind {type(self.tasks[0]).__name__!r}. `python -m code_envs list` "
                 "shows which sources have which."
             )
-        self.settings = {"timeout_s": timeout_s, "memory_mib": memory_mib, **settings}
         self.state: E | None = None
 
     # Gymnasium's loop -----------------------------------------------------------------------------
@@ -190,7 +163,9 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
         episode = self._running()
         episode.history.append(Moment(None, [] if outcome is None else [outcome]))
         self._open(episode, outcome)
-        return self._observation(episode), self._information(episode, set(), np.zeros(self._terms(), np.float32))
+        return self._observation(episode), self._information(
+            episode, set(), np.zeros(self.reward_space.shape, np.float32)
+        )
 
     def begin(self, action: Any) -> Job | None:
         """First half of `step`: apply the action; returns what must be executed, or None.
@@ -254,7 +229,7 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
         self._withdraw(episode)
         episode.over = True
         episode.reward = 0.0
-        info = self._information(episode, set(), np.zeros(self._terms(), np.float32))
+        info = self._information(episode, set(), np.zeros(self.reward_space.shape, np.float32))
         return self._observation(episode), 0.0, False, True, info | failure
 
     # saving and restoring -------------------------------------------------------------------------
@@ -287,13 +262,13 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
         """
         snapshot = Snapshot.decode(data)
         snapshot.require(type(self).__name__, self._identity())
-        self.np_random = _generator(snapshot.origin)
+        self.np_random = random_numbers(snapshot.origin)
         self._begin(self.tasks[snapshot.task_id])
         first, *steps = snapshot.history
         observation, info = self.finish_reset(first.outcomes[0] if first.outcomes else None)
         for moment in steps:
             observation, _, _, _, info = self._again(moment)
-        self.np_random = _generator(snapshot.random)
+        self.np_random = random_numbers(snapshot.random)
         return observation, info
 
     def _again(self, moment: Moment) -> Transition:
@@ -321,9 +296,30 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for an episode to go on in another instance."""
-        return {"tasks": f"{self.tasks.name} {self.tasks.sha256}", **self.settings}
+        return {
+            "tasks": f"{self.tasks.name} {self.tasks.sha256}",
+            "timeout_s": self.limits.cpu_s,
+            "memory_mib": self.limits.memory_mib,
+            **kept_arguments(self, CodeEnv),
+        }
 
     # shared by the hooks --------------------------------------------------------------------------
+
+    def render(self) -> Any:
+        """The episode as it stands, with the verdict and the reward; text or (H, W, 3) uint8."""
+        if self.render_mode is None:
+            modes = " or ".join(repr(mode) for mode in self.metadata["render_modes"])
+            gymnasium.logger.warn(f"render() needs render_mode={modes} in gymnasium.make().")
+            return None
+        frame = self._frame(self._running())
+        draw = render_ansi if self.render_mode == "ansi" else render_rgb
+        return frame if isinstance(frame, str) else draw(frame)
+
+    def _offer(self, actions: int, **more: gymnasium.spaces.Box) -> None:
+        """Set the spaces of numbered actions, each a row of `candidates`; `more` is shown beside."""
+        self.action_space = gymnasium.spaces.Discrete(actions)
+        space = observation_space(actions, self.code_tokens, self.text_tokens, **more)
+        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
 
     def _choose(self, options: dict[str, Any]) -> Any:
         unknown = set(options) - {"task_id"}
@@ -349,13 +345,12 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
             raise ConfigurationError(f"Action {action!r} is not in {space}.")
         return int(action)
 
-    def _terms(self) -> int:
-        return int(self.reward_space.shape[0])
-
     def _information(self, episode: E, events: set[str], vector: NDArray[np.float32]) -> Info:
+        expert = {"expert_action": self._expert_action(episode)} if self.expert else {}
         return {
             "task_id": episode.task.task_id,
             **self._facts(episode),
+            **expert,
             "events": frozenset(events),
             "vector_reward": vector.copy(),
         }
@@ -396,3 +391,11 @@ class CodeEnv(gymnasium.Env[Observation, Any], Generic[E]):
     @abstractmethod
     def _facts(self, episode: E) -> Info:
         """`program`, `outcome`, `measurements` and what else the environment reports."""
+
+    @abstractmethod
+    def _expert_action(self, episode: E) -> int:
+        """What an expert would do, -1 where that is not known; asked only with `expert=True`."""
+
+    @abstractmethod
+    def _frame(self, episode: E) -> Frame | str:
+        """What a picture shows, or the picture as text where nothing is drawn."""

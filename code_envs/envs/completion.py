@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-import gymnasium
-import numpy as np
-
 from code_envs.envs.agreement import EditSimilarity
 from code_envs.envs.writing import Page, Writing, WritingEnv
 from code_envs.errors import ConfigurationError
@@ -125,6 +122,7 @@ class CodeCompletionEnv(WritingEnv[_Episode]):
 
     task_type = Gap
     cost = COST
+    reward_bounds = (0, 0, -COST), (1, 1, 0)
 
     def __init__(
         self,
@@ -143,12 +141,11 @@ class CodeCompletionEnv(WritingEnv[_Episode]):
     ) -> None:
         if actions != "token":
             raise ConfigurationError(f"actions must be 'token', got {actions!r}.")
-        sizes = max_tokens, max_candidates, code_tokens, text_tokens
-        limits = executor, timeout_s, memory_mib
-        super().__init__(tasks, split, *sizes, *limits, expert, render_mode, {"actions": actions})
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([0, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
-        )
+        self.actions = actions
+        super().__init__(
+            tasks, split, max_tokens, max_candidates, code_tokens, text_tokens,
+            executor, timeout_s, memory_mib, expert, render_mode,
+        )  # fmt: skip
 
     # what is to be written ------------------------------------------------------------------------
 
@@ -158,7 +155,7 @@ class CodeCompletionEnv(WritingEnv[_Episode]):
         context = Context([*before, *after], _roles(before, after), len(before))
         target = tuple(spacing.tokens(task.before, task.target))
         fresh = not task.before.rpartition("\n")[2]
-        vocabulary = Vocabulary(context, _language(task, target), self._actions - 2)
+        vocabulary = Vocabulary(context, _language(task, target), self.max_candidates - 2)
         description = tuple(word_id(word) for _, word in lex(task.description))
         return Page(vocabulary, target, tuple(before[-LEAD:]), description, fresh)
 

@@ -9,10 +9,12 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Episode, Step, at_least
+from code_envs.envs.arguments import at_least
+from code_envs.envs.base import CodeEnv
 from code_envs.envs.drafts import Draft, GrammarDraft, TextDraft, TokenDraft
-from code_envs.envs.observation import FEEDBACK, Observation, observation_space, padded
-from code_envs.envs.rendering import Frame, render_ansi, render_rgb
+from code_envs.envs.episode import Episode, Step
+from code_envs.envs.observation import FEEDBACK, Observation, padded
+from code_envs.envs.rendering import Frame
 from code_envs.errors import ConfigurationError
 from code_envs.events import label
 from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
@@ -135,6 +137,8 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
     * v0: initial version.
     """
 
+    reward_bounds = (0, 0, -COST), (1, 1, 0)
+
     def __init__(
         self,
         tasks: str | TaskSet = "curriculum",
@@ -162,19 +166,7 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
         at_least("max_steps", max_steps, 4)
         at_least("max_depth", max_depth, 1)
         at_least("max_candidates", max_candidates, 256)
-        at_least("code_tokens", code_tokens, 1)
-        at_least("text_tokens", text_tokens, 1)
-        settings = {
-            "actions": actions,
-            "max_attempts": max_attempts,
-            "max_steps": max_steps,
-            "max_depth": max_depth,
-            "max_candidates": max_candidates,
-            "code_tokens": code_tokens,
-            "text_tokens": text_tokens,
-            "expert": expert,
-        }
-        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode, settings)
+        super().__init__(tasks, split, code_tokens, text_tokens, executor, timeout_s, memory_mib, expert, render_mode)
         other = sorted({task.language for task in self.tasks} - {"python"})
         if other and actions != "text":
             raise ConfigurationError(f"actions={actions!r} writes Python; {self.tasks.name!r} has tasks in {other}.")
@@ -182,21 +174,13 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
         self.max_attempts = max_attempts
         self.max_steps = max_steps
         self.max_depth = max_depth
-        self.expert = expert
-        self._actions = max_candidates
-        self._code_tokens = code_tokens
-        self._text_tokens = text_tokens
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([0, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
-        )
+        self.max_candidates = max_candidates
         if actions == "text":
             text = gymnasium.spaces.Text(TEXT_LENGTH, min_length=0, charset=TextDraft.CHARACTERS)
             self.action_space = text
-            space = gymnasium.spaces.Dict({"task": text, "feedback": text})
+            self.observation_space = gymnasium.spaces.Dict({"task": text, "feedback": text})
         else:
-            self.action_space = gymnasium.spaces.Discrete(max_candidates)
-            space = observation_space(max_candidates, code_tokens, text_tokens)
-        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
+            self._offer(max_candidates)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions of the current state, (max_candidates,) bool; not for `actions="text"`.
@@ -221,7 +205,7 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
             signature=signature,
             draft=draft,
             description=f"{task.description}\n\n{signature.line}\n\n{shown}",
-            text=padded(ids, self._text_tokens),
+            text=padded(ids, self.text_tokens),
             program=draft.text,
         )
 
@@ -229,9 +213,9 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
         if self.actions == "text":
             return TextDraft(signature)
         if self.actions == "token":
-            return TokenDraft(signature, task.description, self._actions, self.max_steps)
+            return TokenDraft(signature, task.description, self.max_candidates, self.max_steps)
         reference = task.reference if self.expert else None
-        return GrammarDraft(signature, self._actions, self.max_steps, self.max_depth, task.description, reference)
+        return GrammarDraft(signature, self.max_candidates, self.max_steps, self.max_depth, task.description, reference)
 
     def _open(self, episode: _Episode, outcome: Outcome | None) -> None:
         """Nothing is executed before the first program is complete."""
@@ -307,7 +291,7 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
         draft = episode.draft
         rows, scores = draft.rows()
         return {
-            "code": padded(draft.tokens(), self._code_tokens),
+            "code": padded(draft.tokens(), self.code_tokens),
             "text": episode.text.copy(),
             "feedback": self._feedback(episode),
             "candidates": rows,
@@ -332,7 +316,7 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
         return feedback
 
     def _facts(self, episode: _Episode) -> dict[str, Any]:
-        facts: dict[str, Any] = {
+        return {
             "program": episode.program,
             "outcome": {
                 "status": str(episode.status or "not_run"),
@@ -347,18 +331,13 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
                 "size": float(len(episode.program.encode())),
             },
         }
-        if self.expert:
-            assert isinstance(episode.draft, GrammarDraft)
-            facts["expert_action"] = episode.draft.expert_action()
-        return facts
 
-    def render(self) -> Any:
-        """The program so far and the verdict of the last complete one; text or (H, W, 3) uint8."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='ansi' or 'rgb_array' in gymnasium.make().")
-            return None
-        episode = self._running()
-        frame = Frame(
+    def _expert_action(self, episode: _Episode) -> int:
+        assert isinstance(episode.draft, GrammarDraft)
+        return episode.draft.expert_action()
+
+    def _frame(self, episode: _Episode) -> Frame:
+        return Frame(
             episode.task.task_id,
             episode.program,
             None,
@@ -369,4 +348,3 @@ class CodeGenerationEnv(CodeEnv[_Episode]):
             episode.attempts,
             self.max_attempts,
         )
-        return render_ansi(frame) if self.render_mode == "ansi" else render_rgb(frame)

@@ -6,27 +6,17 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Episode, Step, at_least
-from code_envs.envs.observation import (
-    FEEDBACK,
-    FIRST_TRANSFORMATION,
-    SCORES,
-    Observation,
-    observation_space,
-    padded,
-)
+from code_envs.envs.episode import Step
+from code_envs.envs.observation import FEEDBACK, FIRST_TRANSFORMATION, SCORES
+from code_envs.envs.path import COST, FIRST_EDIT, SUBMIT, UNDO, PathEnv, PathEpisode
 from code_envs.envs.pricing import Pricing
-from code_envs.envs.rendering import Frame, render_ansi, render_rgb
 from code_envs.errors import ConfigurationError
 from code_envs.events import label
-from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome
-from code_envs.syntax.candidates import CANDIDATE_WIDTH
+from code_envs.execution.executor import CallStatus, Executor, Job, Outcome, Status
 from code_envs.syntax.program import Edit, Program
-from code_envs.syntax.rewrite import Operator
 from code_envs.syntax.tokens import SEPARATOR, TokenIds
 from code_envs.syntax.transform_table import STATIC, TransformTable
 from code_envs.syntax.transformations import Transformable, Transformation, transformations
@@ -34,8 +24,7 @@ from code_envs.tasks.task import Task, TaskSet, Verdict
 
 __all__ = ["COSTS", "CodeOptimizationEnv"]
 
-SUBMIT, UNDO, FIRST_EDIT = 0, 1, 2
-COST, BROKEN = 0.01, 0.1
+BROKEN = 0.1
 COSTS = ("steps", "cpu")
 LARGEST = 3.0
 """Logarithms of cost ratios beyond this one, either way, count as this one."""
@@ -65,32 +54,32 @@ class _Version:
         """The transformations that the actions stand for."""
         return self.table.candidates
 
+    @property
+    def status(self) -> Status:
+        """How the execution went."""
+        return self.outcome.status
+
+    @property
+    def message(self) -> str:
+        """What it said."""
+        return self.outcome.message
+
 
 @dataclass(slots=True, kw_only=True)
-class _Episode(Episode):
-    """The last version of `path` is the current program."""
-
-    ids: TokenIds
-    limits: Limits
-    description: tuple[int, ...] = ()
-    path: list[_Version] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    known: dict[bytes, _Version] = field(default_factory=dict)
-    attempts: int = 0
-    executions: int = 0
-    last: int = UNDO
-    change: float = 0.0
+class _Episode(PathEpisode[_Version]):
     broke: bool = False
-    share: float = 1.0
-    """Share of reward tests that the last executed program passed."""
-    pending: Program | None = None
-    prepared: list[Transformable] | None = None
     tries: NDArray[np.float32] = field(default_factory=lambda: np.zeros(KINDS, np.float32))
     gains: NDArray[np.float32] = field(default_factory=lambda: np.full(KINDS, 0.5, np.float32))
 
+    @property
+    def share(self) -> float:
+        """Share of reward tests that the last executed program passed."""
+        assert self.latest is not None
+        return self.latest.verdict.share
+
 
 @final
-class CodeOptimizationEnv(CodeEnv[_Episode]):
+class CodeOptimizationEnv(PathEnv[_Episode]):
     """Make a correct program cheaper by edits that are meant to keep its meaning.
 
     ## Description
@@ -178,6 +167,10 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
     * v0: initial version.
     """
 
+    reward_bounds = (-2 * LARGEST, -COST, -BROKEN), (2 * LARGEST, 0, 0)
+    shortest = 1, DESCRIPTION_TOKENS + 2
+    description_tokens = DESCRIPTION_TOKENS
+
     def __init__(
         self,
         tasks: str | TaskSet = "slow",
@@ -193,52 +186,21 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
         expert: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        at_least("max_executions", max_executions, 1)
-        at_least("max_candidates", max_candidates, 3)
-        at_least("code_tokens", code_tokens, 1)
-        at_least("text_tokens", text_tokens, DESCRIPTION_TOKENS + 2)
         if cost not in COSTS:
             raise ConfigurationError(f"cost must be one of {COSTS}, got {cost!r}.")
-        settings = {
-            "cost": cost,
-            "max_executions": max_executions,
-            "max_candidates": max_candidates,
-            "code_tokens": code_tokens,
-            "text_tokens": text_tokens,
-            "expert": expert,
-        }
-        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode, settings)
+        super().__init__(
+            tasks, split, max_executions, max_candidates, code_tokens, text_tokens,
+            executor, timeout_s, memory_mib, expert, render_mode,
+        )  # fmt: skip
         foreign = [task.task_id for task in self.tasks if task.language != "python"]
         if foreign:
             raise ConfigurationError(
                 f"The transformations are for Python; {len(foreign)} of {len(self.tasks)} tasks of "
                 f"{self.tasks.name!r} are not, such as {foreign[0]!r}. Use another source."
             )
-        self.max_executions = max_executions
-        self.expert = expert
+        self.cost = cost
         self._pricing = Pricing(cost == "cpu", self.executor)
-        self._actions = max_candidates
-        self._code_tokens = code_tokens
-        self._text_tokens = text_tokens
         self._best: dict[tuple[str, bytes], Edit | None] = {}
-        self.action_space = gymnasium.spaces.Discrete(max_candidates)
-        space = observation_space(max_candidates, code_tokens, text_tokens)
-        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([-2 * LARGEST, -COST, -BROKEN], np.float32),
-            np.array([2 * LARGEST, 0, 0], np.float32),
-            dtype=np.float32,
-        )
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Valid actions of the current state, (max_candidates,) bool; the name MaskablePPO looks for."""
-        episode = self._running()
-        version = episode.path[-1]
-        mask = np.zeros(self._actions, np.bool_)
-        mask[SUBMIT] = True
-        mask[UNDO] = len(episode.path) > 1
-        mask[FIRST_EDIT : FIRST_EDIT + len(version.candidates)] = ~version.tried
-        return mask
 
     def candidate(self, action: int) -> Transformable | None:
         """The transformation that an action stands for in the current state; None for submit and undo."""
@@ -251,46 +213,37 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
         program = Program((task.reference if task.start is None else task.start).encode(), task.language)
         limits = replace(self.limits, steps=FIRST_STEPS)
         self.state = _Episode(task=task, limits=limits, ids=TokenIds(program.text), pending=program)
-        return self._pricing.job(task, program.source, limits)
+        return self._job(self.state, program)
+
+    def _job(self, episode: _Episode, program: Program) -> Job:
+        return self._pricing.job(episode.task, program.source, episode.limits)
 
     def _open(self, episode: _Episode, outcome: Outcome | None) -> None:
-        assert episode.pending is not None
-        assert outcome is not None
-        cost, verdict = self._pricing.judge(episode.task, outcome)
-        if not verdict.all_passed:
+        super()._open(episode, outcome)
+        first = episode.path[0]
+        if not first.verdict.all_passed:
+            self.state = None  # no episode has begun that could be stepped
             raise ConfigurationError(
-                f"{episode.task.task_id!r} begins with a program that fails a reward test ({outcome.status}); "
+                f"{episode.task.task_id!r} begins with a program that fails a reward test ({first.status}); "
                 "CodeOptimization needs correct ones. Use tasks='slow', or a source without faulty programs."
             )
-        most = max(result.steps for result in outcome.results)
+        most = max(result.steps for result in first.outcome.results)
         episode.limits = replace(self.limits, steps=STEP_FACTOR * max(most, 1) + STEP_MARGIN)
-        episode.path.append(self._version(episode, episode.pending, cost, verdict, outcome))
-        episode.description = episode.ids.text(episode.task.description)[:DESCRIPTION_TOKENS]
-
-    def _act(self, episode: _Episode, action: int) -> Job | None:
-        episode.last = action if self.action_masks()[action] else -1
-        if episode.last < FIRST_EDIT:
-            return None
-        current = episode.path[-1]
-        program = episode.pending = current.program.apply(current.candidates[episode.last - FIRST_EDIT].edit)
-        if program.source in episode.known:
-            return None
-        return self._pricing.job(episode.task, program.source, episode.limits)
 
     def prepare(self) -> None:
         """Enumerate the transformations of the program that is being executed."""
         episode = self._running()
-        if episode.pending is not None:
+        if isinstance(episode.pending, Program):
             episode.prepared = transformations(episode.pending)
 
     def _advance(self, episode: _Episode, outcome: Outcome | None) -> Step:
-        before = self._gain(episode)
+        before, gain = episode.path[-1], self._gain(episode)
         events = self._move(episode, outcome)
         now = episode.path[-1]
-        episode.change = self._gain(episode) - before
+        episode.change = self._gain(episode) - gain
         episode.broke = "broken" in events
         if events & {"edited", "broken"}:
-            self._note(episode)
+            self._note(episode, before)
         if episode.change:
             events.add("cheaper" if episode.change > 0 else "dearer")
         spent = episode.attempts >= self.max_executions
@@ -298,59 +251,24 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
         events |= label(now.outcome.status, limited, now.verdict.share, 1.0)
         if spent:
             events.add("budget_spent")
-        cost = COST if episode.last >= FIRST_EDIT or episode.last < 0 else 0.0
-        vector = np.array([episode.change, -cost, -BROKEN if episode.broke else 0.0], np.float32)
+        vector = np.array([episode.change, -episode.cost, -BROKEN if episode.broke else 0.0], np.float32)
         submitted = episode.last == SUBMIT
         return Step(vector, events, submitted, spent and not submitted)
 
-    def _move(self, episode: _Episode, outcome: Outcome | None) -> set[str]:
-        """Move to the next version; returns what happened."""
-        if episode.last == SUBMIT:
-            return {"submitted"}
-        if episode.last == UNDO:
-            episode.path.pop()
-            episode.edits.pop()
-            return {"reverted"}
-        episode.attempts += 1
-        if episode.last < 0:
-            return {"invalid"}
-        current, program = episode.path[-1], episode.pending
-        assert program is not None
-        current.tried[episode.last - FIRST_EDIT] = True
-        if outcome is None:
-            version = episode.known[program.source]
-        else:
-            episode.executions += 1
-            cost, verdict = self._pricing.judge(episode.task, outcome)
-            cost = self._pricing.settled(cost, current.cost)
-            version = self._version(episode, program, cost, verdict, outcome)
-        episode.pending = episode.prepared = None
-        episode.share = version.verdict.share
-        if not version.verdict.all_passed:
-            return {"broken"}
-        episode.edits.append(current.candidates[episode.last - FIRST_EDIT].edit)
-        episode.path.append(version)
-        return {"edited"}
-
-    def _note(self, episode: _Episode) -> None:
-        """Remember how a kind of transformation did in this episode."""
-        origin = episode.path[-1] if episode.broke else episode.path[-2]
-        kind = origin.candidates[episode.last - FIRST_EDIT].transformation
+    def _note(self, episode: _Episode, before: _Version) -> None:
+        """Remember what was tried, and how its kind of transformation did in this episode."""
+        number = episode.last - FIRST_EDIT
+        before.tried[number] = True
+        kind = before.candidates[number].transformation
         gain = 0.0 if episode.broke else _shown(episode.change)
         episode.gains[kind] = gain if not episode.tries[kind] else max(episode.gains[kind], gain)
         episode.tries[kind] += 1
 
-    def _last_job(self, episode: _Episode) -> Job:
-        return episode.task.held_out_tests.job(episode.path[-1].program.source, episode.limits)
+    def _keeps(self, version: _Version) -> bool:
+        return version.verdict.all_passed
 
-    def _conclude(self, episode: _Episode, outcome: Outcome | None) -> dict[str, Any]:
-        assert outcome is not None
-        verdict = episode.task.held_out_tests.grade(outcome, self.executor)
-        cheaper = episode.path[-1].cost <= SUCCESS * episode.path[0].cost
-        return {"held_out": verdict.share, "is_success": verdict.all_passed and cheaper}
-
-    def _withdraw(self, episode: _Episode) -> None:
-        episode.pending = episode.prepared = None
+    def _succeeds(self, episode: _Episode) -> bool:
+        return episode.path[-1].cost <= SUCCESS * episode.path[0].cost
 
     def _gain(self, episode: _Episode) -> float:
         ratio = math.log(episode.path[0].cost / episode.path[-1].cost)
@@ -358,42 +276,31 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
 
     # a version of the program ---------------------------------------------------------------------
 
-    def _version(
-        self, episode: _Episode, program: Program, cost: float, verdict: Verdict, outcome: Outcome
-    ) -> _Version:
+    def _version(self, episode: _Episode, program: Program, outcome: Outcome) -> _Version:
         """What is known of an executed program, with its candidates where it passes its tests."""
+        cost, verdict = self._pricing.judge(episode.task, outcome)
+        if episode.path:
+            cost = self._pricing.settled(cost, episode.path[-1].cost)
         listed: list[Transformable] = []
         if verdict.all_passed:
             listed = transformations(program) if episode.prepared is None else episode.prepared
-        table = TransformTable(program, listed, episode.ids, FIRST_TRANSFORMATION, self._actions - FIRST_EDIT)
-        episode.pending = episode.prepared = None
-        version = _Version(program, cost, verdict, outcome, table, np.zeros(len(table), np.bool_))
-        episode.known[program.source] = version
-        return version
+        table = TransformTable(program, listed, episode.ids, FIRST_TRANSFORMATION, self.max_candidates - FIRST_EDIT)
+        return _Version(program, cost, verdict, outcome, table, np.zeros(len(table), np.bool_))
+
+    def _edit(self, version: _Version, number: int) -> Edit:
+        return version.candidates[number].edit
 
     # what the agent sees --------------------------------------------------------------------------
 
-    def _observation(self, episode: _Episode) -> Observation:
-        version = episode.path[-1]
-        table = version.table
-        end = FIRST_EDIT + len(table)
-        rows = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
-        rows[SUBMIT, 0], rows[UNDO, 0] = Operator.SUBMIT, Operator.UNDO
-        rows[FIRST_EDIT:end] = table.rows
-        scores = np.zeros((self._actions, SCORES), np.float32)
-        scores[FIRST_EDIT:end, :STATIC] = table.scores
+    def _offered(self, episode: _Episode) -> tuple[Any, NDArray[np.int32], NDArray[np.float32]]:
+        table = episode.path[-1].table
         tries = episode.tries[table.kinds]
-        scores[FIRST_EDIT:end, STATIC] = tries / (tries + 2)
-        scores[FIRST_EDIT:end, STATIC + 1] = episode.gains[table.kinds]
-        scores[FIRST_EDIT:end, STATIC + 2] = np.isin(table.lines, table.lines[version.tried])
-        return {
-            "code": padded(table.tokens, self._code_tokens),
-            "text": self._text(episode),
-            "feedback": self._feedback(episode),
-            "candidates": rows,
-            "candidate_scores": scores,
-            "action_mask": self.action_masks().astype(np.int8),
-        }
+        scores = np.zeros((len(table), SCORES), np.float32)
+        scores[:, :STATIC] = table.scores
+        scores[:, STATIC] = tries / (tries + 2)
+        scores[:, STATIC + 1] = episode.gains[table.kinds]
+        scores[:, STATIC + 2] = np.isin(table.lines, table.lines[episode.path[-1].tried])
+        return table.tokens, table.rows, scores
 
     def _feedback(self, episode: _Episode) -> NDArray[np.float32]:
         version = episode.path[-1]
@@ -415,34 +322,20 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
         )
         return values
 
-    def _text(self, episode: _Episode) -> NDArray[np.int32]:
-        tokens = [*episode.description, SEPARATOR]
-        if episode.broke:
-            tokens += episode.ids.text("failed")
-        return padded(tokens, self._text_tokens)
+    def _text(self, episode: _Episode) -> list[int]:
+        return [*episode.description, SEPARATOR, *(episode.ids.text("failed") if episode.broke else ())]
 
-    def _facts(self, episode: _Episode) -> dict[str, Any]:
-        version = episode.path[-1]
-        facts: dict[str, Any] = {
-            "program": version.program.text,
-            "outcome": {
-                "status": str(version.outcome.status),
-                "passed": version.verdict.passed,
-                "message": version.outcome.message,
-            },
-            "measurements": {
-                "gain": self._gain(episode),
-                "cost": version.cost,
-                "tests": episode.share,
-                "broken": float(episode.broke),
-                "edits": float(len(episode.edits)),
-                "executions": float(episode.executions),
-                "size": float(len(version.program.source)),
-            },
+    def _measured(self, episode: _Episode) -> dict[str, float]:
+        return {
+            "gain": self._gain(episode),
+            "cost": episode.path[-1].cost,
+            "tests": episode.share,
+            "broken": float(episode.broke),
         }
-        if self.expert:
-            facts["expert_action"] = self._expert_action(episode)
-        return facts
+
+    def _status(self, episode: _Episode) -> str:
+        version = episode.path[-1]
+        return f"{version.status}, cost {version.cost:.6g} of {episode.path[0].cost:.6g}"
 
     # the expert -----------------------------------------------------------------------------------
 
@@ -463,28 +356,6 @@ class CodeOptimizationEnv(CodeEnv[_Episode]):
         below = version.cost * math.exp(-WORTHWHILE)
         best = self._pricing.cheapest(episode.task, sources, episode.limits, below)
         return None if best < 0 else version.candidates[best].edit
-
-    # pictures -------------------------------------------------------------------------------------
-
-    def render(self) -> Any:
-        """The program with the last edit marked, the verdict and the reward; text or (H, W, 3) uint8."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='ansi' or 'rgb_array' in gymnasium.make().")
-            return None
-        episode = self._running()
-        version = episode.path[-1]
-        frame = Frame(
-            episode.task.task_id,
-            version.program.text,
-            episode.edits[-1] if episode.edits else None,
-            version.verdict.passed,
-            f"{version.outcome.status}, cost {version.cost:.6g} of {episode.path[0].cost:.6g}",
-            version.outcome.message,
-            episode.reward,
-            episode.attempts,
-            self.max_executions,
-        )
-        return render_ansi(frame) if self.render_mode == "ansi" else render_rgb(frame)
 
 
 def _shown(gain: float) -> float:

@@ -2,55 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Episode, Step, at_least
-from code_envs.envs.observation import SCORES, Observation, observation_space, padded
-from code_envs.envs.rendering import Frame, render_ansi, render_rgb
+from code_envs.envs.episode import Step
+from code_envs.envs.path import COST, FIRST_EDIT, SUBMIT, UNDO, PathEnv, PathEpisode
 from code_envs.envs.versions import AnyEnumerator, AnyProgram, Version, ahead, begun, version_of
 from code_envs.errors import ConfigurationError
 from code_envs.events import label
-from code_envs.execution.executor import CallStatus, Executor, Job, Limits, Outcome, Status
-from code_envs.syntax.candidates import CANDIDATE_WIDTH, POSITION, CandidateSet
+from code_envs.execution.executor import CallStatus, Executor, Job, Outcome, Status
+from code_envs.syntax.candidates import POSITION, CandidateSet
 from code_envs.syntax.program import Edit
-from code_envs.syntax.rewrite import Operator
 from code_envs.syntax.tokens import SEPARATOR, VOCABULARY_SIZE
 from code_envs.tasks.task import Task, TaskSet
 
 __all__ = ["CodeRepairEnv", "find_edit"]
 
-SUBMIT, UNDO, FIRST_EDIT = 0, 1, 2
-COST = 0.01
 DESCRIPTION_TOKENS = 60
 
 
 @dataclass(slots=True, kw_only=True)
-class _Episode(Episode):
-    """The last version of `path` is the current program."""
-
-    limits: Limits
+class _Episode(PathEpisode[Version]):
     enumerator: AnyEnumerator
-    description: tuple[int, ...] = ()
-    path: list[Version] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    known: dict[bytes, Version] = field(default_factory=dict)
-    attempts: int = 0
-    executions: int = 0
     best: float = 0.0
-    change: float = 0.0
-    last: int = UNDO
-    pending: AnyProgram | None = None
-    prepared: CandidateSet | None = None
-    """Candidates of the pending program."""
 
 
 @final
-class CodeRepairEnv(CodeEnv[_Episode]):
+class CodeRepairEnv(PathEnv[_Episode]):
     """Edit a faulty program until its tests pass.
 
     ## Description
@@ -153,6 +134,10 @@ class CodeRepairEnv(CodeEnv[_Episode]):
     * v0: initial version.
     """
 
+    reward_bounds = (-1, 0, -COST), (1, 1, 0)
+    shortest = 1, DESCRIPTION_TOKENS + 2
+    description_tokens = DESCRIPTION_TOKENS
+
     def __init__(
         self,
         tasks: str | TaskSet = "mutants:builtin",
@@ -167,81 +152,39 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         expert: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        at_least("max_executions", max_executions, 1)
-        at_least("max_candidates", max_candidates, 3)
-        at_least("code_tokens", code_tokens, 1)
-        at_least("text_tokens", text_tokens, DESCRIPTION_TOKENS + 2)
-        settings = {
-            "max_executions": max_executions,
-            "max_candidates": max_candidates,
-            "code_tokens": code_tokens,
-            "text_tokens": text_tokens,
-            "expert": expert,
-        }
-        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode, settings)
+        super().__init__(
+            tasks, split, max_executions, max_candidates, code_tokens, text_tokens,
+            executor, timeout_s, memory_mib, expert, render_mode,
+        )  # fmt: skip
         without = [task.task_id for task in self.tasks if task.start is None]
         if without:
             raise ConfigurationError(
                 f"{len(without)} of {len(self.tasks)} tasks of {self.tasks.name!r} have no faulty program, such as "
                 f"{without[0]!r}. Use a source of faulty programs, or inject faults with tasks='mutants:...'."
             )
-        self.max_executions = max_executions
-        self.expert = expert
-        self._actions = max_candidates
-        self._code_tokens = code_tokens
-        self._text_tokens = text_tokens
-        self.action_space = gymnasium.spaces.Discrete(max_candidates)
-        space = observation_space(max_candidates, code_tokens, text_tokens)
-        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([-1, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
-        )
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Valid actions of the current state, (max_candidates,) bool; the name MaskablePPO looks for."""
-        episode = self._running()
-        version = episode.path[-1]
-        mask = np.zeros(self._actions, np.bool_)
-        mask[SUBMIT] = True
-        mask[UNDO] = len(episode.path) > 1
-        mask[FIRST_EDIT : FIRST_EDIT + len(version.kept)] = ~version.tried
-        return mask
 
     def edit(self, action: int) -> Edit | None:
         """The edit that an action stands for in the current state; None for submit and undo."""
-        version = self._running().path[-1]
-        if not 0 <= action - FIRST_EDIT < len(version.kept):
-            return None
-        return version.candidates.edit(int(version.kept[action - FIRST_EDIT]))
+        version, number = self._running().path[-1], action - FIRST_EDIT
+        return self._edit(version, number) if 0 <= number < len(version.kept) else None
 
     # the loop -------------------------------------------------------------------------------------
 
     def _start(self, task: Task) -> Job:
         assert task.start is not None  # checked for every task in __init__
         program, enumerator = begun(task.start.encode(), task.language)
-        episode = _Episode(task=task, limits=task.limits(self.limits), enumerator=enumerator, pending=program)
-        self.state = episode
-        return _traced(task, program, episode.limits)
+        limits = task.limits(self.limits)
+        self.state = _Episode(task=task, limits=limits, ids=enumerator.ids, enumerator=enumerator, pending=program)
+        return self._job(self.state, program)
+
+    def _job(self, episode: _Episode, program: AnyProgram) -> Job:
+        """Lines are traced in Python only; elsewhere all are equally suspicious."""
+        task = episode.task
+        return task.reward_tests.job(program.source, episode.limits, trace=task.language == "python")
 
     def _open(self, episode: _Episode, outcome: Outcome | None) -> None:
-        assert episode.pending is not None
-        assert outcome is not None
-        version = self._judge(episode, episode.pending, outcome)
-        episode.path.append(version)
-        episode.best = version.verdict.share
-        episode.description = episode.enumerator.ids.text(episode.task.description)[:DESCRIPTION_TOKENS]
-
-    def _act(self, episode: _Episode, action: int) -> Job | None:
-        episode.last = action if self.action_masks()[action] else -1
-        if episode.last < FIRST_EDIT:
-            return None
-        current = episode.path[-1]
-        edit = current.candidates.edit(int(current.kept[episode.last - FIRST_EDIT]))
-        episode.edits.append(edit)
-        program = episode.pending = current.program.apply(edit)
-        if program.source in episode.known:
-            return None
-        return _traced(episode.task, program, episode.limits)
+        super()._open(episode, outcome)
+        episode.best = episode.path[-1].verdict.share
 
     def prepare(self) -> None:
         """Enumerate the edits of the program that is being executed; token edits wait for the compiler's messages."""
@@ -263,79 +206,33 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         events |= label(now.status, CallStatus.STEP_LIMIT in now.calls, share, before.verdict.share)
         if spent:
             events.add("budget_spent")
-        cost = COST if episode.last >= FIRST_EDIT or episode.last < 0 else 0.0
-        vector = np.array([episode.change, float(solved and episode.last != SUBMIT), -cost], np.float32)
+        vector = np.array([episode.change, float(solved and episode.last != SUBMIT), -episode.cost], np.float32)
         return Step(vector, events, solved or episode.last == SUBMIT, spent)
 
-    def _move(self, episode: _Episode, outcome: Outcome | None) -> set[str]:
-        """Move to the next version; returns what the agent did."""
-        if episode.last == SUBMIT:
-            return {"submitted"}
-        if episode.last == UNDO:
-            episode.path.pop()
-            episode.edits.pop()
-            return {"reverted"}
-        episode.attempts += 1
-        if episode.last < 0:
-            return {"invalid"}
-        program = episode.pending
-        assert program is not None
-        if outcome is None:
-            version = episode.known[program.source]
-            episode.pending = None
-        else:
-            episode.executions += 1
-            version = self._judge(episode, program, outcome)
-        episode.path.append(version)
-        return {"edited"}
-
-    def _last_job(self, episode: _Episode) -> Job:
-        return episode.task.held_out_tests.job(episode.path[-1].program.source, episode.limits)
-
-    def _conclude(self, episode: _Episode, outcome: Outcome | None) -> dict[str, Any]:
-        assert outcome is not None
-        verdict = episode.task.held_out_tests.grade(outcome, self.executor)
-        solved = episode.path[-1].verdict.all_passed and verdict.all_passed
-        return {"held_out": verdict.share, "is_success": solved}
-
-    def _withdraw(self, episode: _Episode) -> None:
-        if episode.pending is not None:
-            episode.pending = episode.prepared = None
-            episode.edits.pop()
+    def _succeeds(self, episode: _Episode) -> bool:
+        return episode.path[-1].verdict.all_passed
 
     # a version of the program ---------------------------------------------------------------------
 
-    def _judge(self, episode: _Episode, program: AnyProgram, outcome: Outcome) -> Version:
+    def _version(self, episode: _Episode, program: AnyProgram, outcome: Outcome) -> Version:
         """Grade an execution and rank the edits of the program."""
         verdict = episode.task.reward_tests.grade(outcome, self.executor)
-        limit = self._actions - FIRST_EDIT
-        version = version_of(program, episode.enumerator, episode.prepared, outcome, verdict, limit)
-        episode.pending = episode.prepared = None
-        episode.known[program.source] = version
-        return version
+        limit = self.max_candidates - FIRST_EDIT
+        return version_of(program, episode.enumerator, episode.prepared, outcome, verdict, limit)
+
+    def _edit(self, version: Version, number: int) -> Edit:
+        return version.candidates.edit(int(version.kept[number]))
 
     # what the agent sees --------------------------------------------------------------------------
 
-    def _observation(self, episode: _Episode) -> Observation:
+    def _offered(self, episode: _Episode) -> tuple[Any, NDArray[np.int32], NDArray[np.float32]]:
         version = episode.path[-1]
-        kept, candidates = version.kept, version.candidates
-        end = FIRST_EDIT + len(kept)
-        rows = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
-        rows[SUBMIT, 0], rows[UNDO, 0] = Operator.SUBMIT, Operator.UNDO
-        rows[FIRST_EDIT:end], static = candidates.rows(kept)
+        rows, static = version.candidates.rows(version.kept)
         np.minimum(rows[:, POSITION], VOCABULARY_SIZE - 1, out=rows[:, POSITION])
-        scores = np.zeros((self._actions, SCORES), np.float32)
-        scores[FIRST_EDIT:end] = version.scores(static)
-        return {
-            "code": padded(candidates.tokens, self._code_tokens),
-            "text": self._text(episode, version),
-            "feedback": self._feedback(episode, version),
-            "candidates": rows,
-            "candidate_scores": scores,
-            "action_mask": self.action_masks().astype(np.int8),
-        }
+        return version.candidates.tokens, rows, version.scores(static)
 
-    def _feedback(self, episode: _Episode, version: Version) -> NDArray[np.float32]:
+    def _feedback(self, episode: _Episode) -> NDArray[np.float32]:
+        version = episode.path[-1]
         calls = max(len(version.calls), 1)
         loads = version.status not in (Status.COMPILE_ERROR, Status.LOAD_ERROR, Status.NO_ENTRY)
         share = version.verdict.share
@@ -359,38 +256,21 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         )
         return np.array(values, np.float32)
 
-    def _text(self, episode: _Episode, version: Version) -> NDArray[np.int32]:
+    def _text(self, episode: _Episode) -> list[int]:
+        version = episode.path[-1]
         ids = [*episode.description, SEPARATOR]
         if version.failure >= 0:
             suite = episode.task.reward_tests
             failed = suite.descriptions[min(version.failure, len(suite.descriptions) - 1)]
             status = version.calls[version.failure]
-            ids += episode.enumerator.ids.text(f"{status} {version.message[:40]}")
-            ids += episode.enumerator.ids.text(failed[:200])
+            ids += episode.ids.text(f"{status} {version.message[:40]}")
+            ids += episode.ids.text(failed[:200])
         elif version.errors:
-            ids += episode.enumerator.ids.text(version.message)
-        return padded(ids, self._text_tokens)
+            ids += episode.ids.text(version.message)
+        return ids
 
-    def _facts(self, episode: _Episode) -> dict[str, Any]:
-        version = episode.path[-1]
-        facts: dict[str, Any] = {
-            "program": version.program.text,
-            "outcome": {
-                "status": str(version.status),
-                "passed": version.verdict.passed,
-                "message": version.message,
-            },
-            "measurements": {
-                "tests": version.verdict.share,
-                "errors": float(version.errors),
-                "edits": float(len(episode.edits)),
-                "executions": float(episode.executions),
-                "size": float(len(version.program.source)),
-            },
-        }
-        if self.expert:
-            facts["expert_action"] = self._expert_action(episode)
-        return facts
+    def _measured(self, episode: _Episode) -> dict[str, float]:
+        return {"tests": episode.path[-1].verdict.share, "errors": float(episode.path[-1].errors)}
 
     def _expert_action(self, episode: _Episode) -> int:
         """The next action on the known way back to the reference, or -1."""
@@ -403,28 +283,6 @@ class CodeRepairEnv(CodeEnv[_Episode]):
         number = find_edit(version.candidates, version.program.source, target.encode(), version.kept)
         return -1 if number < 0 else FIRST_EDIT + number
 
-    # pictures -------------------------------------------------------------------------------------
-
-    def render(self) -> Any:
-        """The program with the last edit marked, the verdict and the reward; text or (H, W, 3) uint8."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='ansi' or 'rgb_array' in gymnasium.make().")
-            return None
-        episode = self._running()
-        version = episode.path[-1]
-        frame = Frame(
-            episode.task.task_id,
-            version.program.text,
-            episode.edits[-1] if episode.edits else None,
-            version.verdict.passed,
-            str(version.status),
-            version.message,
-            episode.reward,
-            episode.attempts,
-            self.max_executions,
-        )
-        return render_ansi(frame) if self.render_mode == "ansi" else render_rgb(frame)
-
 
 def find_edit(candidates: CandidateSet, source: bytes, target: bytes, kept: NDArray[np.int64]) -> int:
     """Position in `kept` of the candidate that turns `source` into `target`, or -1."""
@@ -433,8 +291,3 @@ def find_edit(candidates: CandidateSet, source: bytes, target: bytes, kept: NDAr
         if source[:start] + text + source[end:] == target:
             return int(position)
     return -1
-
-
-def _traced(task: Task, program: AnyProgram, limits: Limits) -> Job:
-    """The job of the reward tests; lines are traced in Python only, elsewhere all are equally suspicious."""
-    return task.reward_tests.job(program.source, limits, trace=task.language == "python")

@@ -9,15 +9,16 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Episode, Step, at_least
+from code_envs.envs.arguments import at_least
+from code_envs.envs.base import CodeEnv
 from code_envs.envs.corpus import RARE, Query, Sketch, corpus_of, described_alike, sketch
+from code_envs.envs.episode import Episode, Step
 from code_envs.envs.observation import (
     FEEDBACK,
     FIRST_SEARCH,
     SCORES,
     Observation,
     ids,
-    observation_space,
     padded,
     unit,
 )
@@ -162,6 +163,7 @@ class CodeSearchEnv(CodeEnv[_Episode]):
 
     metadata = {"render_modes": ["ansi"], "render_fps": 2}  # noqa: RUF012  Gymnasium's name and type
     task_type = Described
+    reward_bounds = (0, -COST), (1, 0)
 
     def __init__(
         self,
@@ -185,51 +187,30 @@ class CodeSearchEnv(CodeEnv[_Episode]):
             raise ConfigurationError(f"pool_size must be in [2, {MOST}], got {pool_size}.")
         if distractors not in DISTRACTORS:
             raise ConfigurationError(f"distractors must be one of {DISTRACTORS}, got {distractors!r}.")
-        at_least("max_picks", pool_size if max_picks is None else max_picks, 1)
-        for name, value in (("code", code_tokens), ("text", text_tokens), ("function", function_tokens)):
-            at_least(f"{name}_tokens", value, 1)
-        settings = {
-            "pool_size": pool_size,
-            "max_picks": max_picks,
-            "distractors": distractors,
-            "bm25": bm25,
-            "inspect": inspect,
-            "code_tokens": code_tokens,
-            "text_tokens": text_tokens,
-            "function_tokens": function_tokens,
-            "expert": expert,
-        }
-        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode, settings)
+        at_least("max_picks", 1 if max_picks is None else max_picks, 1)
+        at_least("function_tokens", function_tokens, 1)
+        super().__init__(tasks, split, code_tokens, text_tokens, executor, timeout_s, memory_mib, expert, render_mode)
         self.tasks = search_set = SearchSet.of(self.tasks)
         self._corpus = corpus_of(search_set.functions)
-        self.settings["corpus"] = self._corpus.sha256
         self._same = described_alike(search_set, self._corpus)
         self._require(pool_size)
-        self.max_picks = pool_size if max_picks is None else max_picks
+        self.pool_size = pool_size
+        self.max_picks = max_picks
         self.distractors = distractors
-        self.expert = expert
-        self._scored = bm25
-        self._inspect = inspect
-        self._size = pool_size
-        self._lengths = code_tokens, text_tokens, function_tokens
-        self._spaces(pool_size * (2 if inspect else 1), bm25)
+        self.bm25 = bm25
+        self.inspect = inspect
+        self.function_tokens = function_tokens
+        self._picks = pool_size if max_picks is None else max_picks
+        scores = {"pool_scores": unit(pool_size, 1)} if bm25 else {}
+        self._offer(
+            pool_size * (2 if inspect else 1),
+            pool=ids(pool_size, function_tokens),
+            picked=gymnasium.spaces.Box(0, 1, (pool_size,), np.int8),
+            **scores,
+        )
 
-    def _spaces(self, actions: int, bm25: bool) -> None:
-        code_tokens, text_tokens, function_tokens = self._lengths
-        self.action_space = gymnasium.spaces.Discrete(actions)
-        more = {"pool_scores": unit(self._size, 1)} if bm25 else {}
-        space = observation_space(
-            actions,
-            code_tokens,
-            text_tokens,
-            pool=ids(self._size, function_tokens),
-            picked=gymnasium.spaces.Box(0, 1, (self._size,), np.int8),
-            **more,
-        )
-        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([0, -COST], np.float32), np.array([1, 0], np.float32), dtype=np.float32
-        )
+    def _identity(self) -> dict[str, Any]:
+        return super()._identity() | {"corpus": self._corpus.sha256}
 
     def _require(self, pool_size: int) -> None:
         """Make sure that every task has enough distractors."""
@@ -244,34 +225,34 @@ class CodeSearchEnv(CodeEnv[_Episode]):
         """Valid actions of the current state, (A,) bool; the name MaskablePPO looks for."""
         episode = self._running()
         free = ~episode.picked
-        return np.concatenate([free, free & ~episode.opened]) if self._inspect else free
+        return np.concatenate([free, free & ~episode.opened]) if self.inspect else free
 
     # the loop -------------------------------------------------------------------------------------
 
     def _start(self, task: Described) -> None:
         corpus = self._corpus
         query = Query(task.text, corpus)
-        every = corpus.bm25(query) if self._scored or self.distractors != "random" else None
+        every = corpus.bm25(query) if self.bm25 or self.distractors != "random" else None
         pool = self._pool(task, every, self.np_random)
         sketches = [sketch(corpus.functions[number]) for number in pool]
-        opened = np.full(self._size, not self._inspect)
+        opened = np.full(self.pool_size, not self.inspect)
         self.state = episode = _Episode(
             task=task,
             query=query,
-            description=padded(word_ids(words(task.text)), self._lengths[1]),
+            description=padded(word_ids(words(task.text)), self.text_tokens),
             pool=pool,
             answer=int(np.flatnonzero(pool == corpus.number[task.code])[0]),
             sketches=sketches,
             scores=None if every is None else every[pool],
             tables=(
-                np.zeros((self._size, self._lengths[2]), np.int32),
-                np.zeros((self._size, CANDIDATE_WIDTH), np.int32),
-                np.zeros((self._size, SCORES), np.float32),
+                np.zeros((self.pool_size, self.function_tokens), np.int32),
+                np.zeros((self.pool_size, CANDIDATE_WIDTH), np.int32),
+                np.zeros((self.pool_size, SCORES), np.float32),
             ),
-            picked=np.zeros(self._size, np.bool_),
+            picked=np.zeros(self.pool_size, np.bool_),
             opened=opened,
         )
-        for position in range(self._size):
+        for position in range(self.pool_size):
             self._show(episode, position)
 
     def _pool(
@@ -279,7 +260,7 @@ class CodeSearchEnv(CodeEnv[_Episode]):
     ) -> NDArray[np.int64]:
         """Numbers of the answer and its distractors, in random order."""
         corpus, same = self._corpus, self._same[task.text]
-        wanted = self._size - 1
+        wanted = self.pool_size - 1
         if self.distractors == "hard" or (self.distractors == "mixed" and random.random() < MIXED):
             assert scores is not None
             order = np.argsort(-scores, kind="stable")
@@ -294,12 +275,12 @@ class CodeSearchEnv(CodeEnv[_Episode]):
 
     def _act(self, episode: _Episode, action: int) -> None:
         episode.last = action if self.action_masks()[action] else -1
-        opens = action >= self._size
+        opens = action >= self.pool_size
         episode.attempts += not opens or episode.last < 0
         episode.cost = COST if opens else 0.0
         if episode.last < 0:
             return
-        episode.seen = position = action % self._size
+        episode.seen = position = action % self.pool_size
         if opens:
             episode.opened[position] = True
             self._show(episode, position)
@@ -310,10 +291,10 @@ class CodeSearchEnv(CodeEnv[_Episode]):
 
     def _advance(self, episode: _Episode, outcome: Outcome | None) -> Step:
         gain = 1 / episode.attempts if episode.hit else 0.0
-        spent = not episode.hit and episode.attempts >= self.max_picks
+        spent = not episode.hit and episode.attempts >= self._picks
         if episode.last < 0:
             events = {"invalid"}
-        elif episode.last >= self._size:
+        elif episode.last >= self.pool_size:
             events = {"opened"}
         else:
             events = {"hit"} if episode.hit else {"missed"}
@@ -345,12 +326,12 @@ class CodeSearchEnv(CodeEnv[_Episode]):
     def _observation(self, episode: _Episode) -> Observation:
         pool, rows, scores = (table.copy() for table in episode.tables)
         code = () if episode.seen < 0 else word_ids(words(self._code(episode, episode.seen)))
-        if self._inspect:
+        if self.inspect:
             opening = rows.copy()
             opening[:, 0] = OPEN
             rows, scores = np.concatenate([rows, opening]), np.concatenate([scores, scores])
         observation = {
-            "code": padded(code, self._lengths[0]),
+            "code": padded(code, self.code_tokens),
             "text": episode.description.copy(),
             "feedback": self._feedback(episode),
             "candidates": rows,
@@ -359,7 +340,7 @@ class CodeSearchEnv(CodeEnv[_Episode]):
             "pool": pool,
             "picked": episode.picked.astype(np.int8),
         }
-        if self._scored:
+        if self.bm25:
             assert episode.scores is not None
             observation["pool_scores"] = (episode.scores / max(float(episode.scores.max()), 1e-6))[:, None]
         return observation
@@ -367,12 +348,12 @@ class CodeSearchEnv(CodeEnv[_Episode]):
     def _feedback(self, episode: _Episode) -> NDArray[np.float32]:
         last, begun = episode.last, len(episode.history) > 1
         values = (
-            min(episode.attempts / self.max_picks, 1.0),
-            len(episode.picks) / self._size,
+            min(episode.attempts / self._picks, 1.0),
+            len(episode.picks) / self.pool_size,
             float(episode.opened.mean()),
             1 / (episode.attempts + 1),
-            0 <= last < self._size,
-            last >= self._size,
+            0 <= last < self.pool_size,
+            last >= self.pool_size,
             begun and last < 0,
         )
         return np.array([*values, *(0.0,) * (FEEDBACK - len(values))], np.float32)
@@ -386,11 +367,11 @@ class CodeSearchEnv(CodeEnv[_Episode]):
             "rank": float(episode.attempts if episode.hit else 0),
             "picks": float(episode.attempts),
             "reciprocal_rank": self._reciprocal_rank(episode),
-            "opened": float(episode.opened.sum() if self._inspect else 0),
+            "opened": float(episode.opened.sum() if self.inspect else 0),
         }
         if episode.scores is not None:
             measurements["bm25_rank"] = _rank(episode.scores, episode.answer)
-        facts = {
+        return {
             "program": "" if last < 0 else self._code(episode, last),
             "outcome": {
                 "status": "found" if episode.hit else "searching",
@@ -399,21 +380,19 @@ class CodeSearchEnv(CodeEnv[_Episode]):
             },
             "measurements": measurements,
         }
-        return facts | ({"expert_action": episode.answer} if self.expert else {})
+
+    def _expert_action(self, episode: _Episode) -> int:
+        return episode.answer
 
     # pictures -------------------------------------------------------------------------------------
 
-    def render(self) -> Any:
-        """The description, the picks so far, the function that was looked at last, and the reward, as text."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='ansi' in gymnasium.make().")
-            return None
-        episode = self._running()
-        lines = [f"{episode.task.task_id}  {self._size} functions", f"? {episode.task.text}"]
+    def _frame(self, episode: _Episode) -> str:
+        """The description, the picks so far, and the function that was looked at last."""
+        lines = [f"{episode.task.task_id}  {self.pool_size} functions", f"? {episode.task.text}"]
         for number, position in enumerate(episode.picks, 1):
             sign = "+" if position == episode.answer else "-"
             lines.append(f"{sign} {number:3d}  {episode.sketches[position].name}")
-        lines.append(f"reward {episode.reward:+.3f}   picks {episode.attempts} of {self.max_picks}")
+        lines.append(f"reward {episode.reward:+.3f}   picks {episode.attempts} of {self._picks}")
         code = [] if episode.seen < 0 else self._code(episode, episode.seen).split("\n")
         return "\n".join(map(_printable, [*lines, *(f"    {line}" for line in code)])) + "\n"
 

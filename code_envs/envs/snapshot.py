@@ -11,11 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from code_envs.errors import ConfigurationError
 from code_envs.execution.cache import decode_outcome, encode_outcome
 from code_envs.execution.executor import Outcome
 
-__all__ = ["FORMAT", "Moment", "Snapshot"]
+__all__ = ["FORMAT", "Moment", "Snapshot", "random_numbers"]
 
 FORMAT = 1
 
@@ -91,3 +93,10 @@ class Snapshot(NamedTuple):
         ]
         if other:
             raise ConfigurationError(f"The snapshot is of an environment with {', '.join(other)}.")
+
+
+def random_numbers(state: Mapping[str, Any]) -> np.random.Generator:
+    """Random numbers that go on from a state: what `bit_generator.state` gave."""
+    bits = np.random.PCG64()
+    bits.state = dict(state)  # type: ignore[assignment]  # numpy types what it reads more narrowly than what it gives
+    return np.random.Generator(bits)

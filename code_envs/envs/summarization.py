@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, final
 
-import gymnasium
-import numpy as np
-
 from code_envs.envs.agreement import Bleu
-from code_envs.envs.writing import Page, Writing, WritingEnv
+from code_envs.envs.bleu import BleuEnv, BleuWriting
+from code_envs.envs.writing import Page
 from code_envs.errors import ConfigurationError
-from code_envs.execution.executor import Executor, Outcome
+from code_envs.execution.executor import Executor
 from code_envs.syntax.writing import Context, Role, Vocabulary
 from code_envs.syntax.written import ENGLISH, sentence, subwords, words
 from code_envs.tasks.described import Described
@@ -21,20 +17,13 @@ from code_envs.tasks.task import TaskSet
 
 __all__ = ["CodeSummarizationEnv"]
 
-COST = 0.001
 MOST_WORDS = 32
 SMOOTHING = "add-k"
 _SENTENCE = re.compile(r"(.+?[.!?])(?:\s+[A-Z(`]|\s*$)", re.DOTALL)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Episode(Writing):
-    bleu: Bleu
-    gained: float = 0.0
-
-
 @final
-class CodeSummarizationEnv(WritingEnv[_Episode]):
+class CodeSummarizationEnv(BleuEnv[BleuWriting]):
     """Say in a sentence what a function does.
 
     ## Description
@@ -114,7 +103,6 @@ class CodeSummarizationEnv(WritingEnv[_Episode]):
     """
 
     task_type = Described
-    cost = COST
 
     def __init__(
         self,
@@ -130,50 +118,32 @@ class CodeSummarizationEnv(WritingEnv[_Episode]):
         expert: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        sizes = max_tokens, max_candidates, code_tokens, text_tokens
-        super().__init__(tasks, split, *sizes, executor, timeout_s, memory_mib, expert, render_mode, {})
+        super().__init__(
+            tasks, split, max_tokens, max_candidates, code_tokens, text_tokens,
+            executor, timeout_s, memory_mib, expert, render_mode,
+        )  # fmt: skip
         empty = [task.task_id for task in self.tasks if not _reference(task.text)]
         if empty:
             raise ConfigurationError(
                 f"{len(empty)} of {len(self.tasks)} tasks of {self.tasks.name!r} have no word in their description, such "
                 f"as {empty[0]!r}; there is nothing to write."
             )
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([-1, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
-        )
 
     def _read(self, task: Described) -> Page:
         head, _, body = task.code.partition("\n")
         first, rest = subwords(head), subwords(body)
         roles = [int(Role.SIGNATURE)] * len(first) + [int(Role.BEFORE)] * len(rest)
         context = Context([*first, *rest], roles, -1)
-        return Page(Vocabulary(context, ENGLISH, self._actions - 2), tuple(_reference(task.text)))
+        return Page(Vocabulary(context, ENGLISH, self.max_candidates - 2), tuple(_reference(task.text)))
 
-    def _episode(self, **fields: Any) -> _Episode:
-        return _Episode(**fields, bleu=Bleu(fields["page"].target, SMOOTHING))
+    def _episode(self, **fields: Any) -> BleuWriting:
+        return BleuWriting(**fields, bleu=Bleu(fields["page"].target, SMOOTHING))
 
-    def _value(self, episode: _Episode, over: bool, outcome: Outcome | None) -> tuple[Sequence[float], set[str]]:
-        before = episode.bleu.score
-        if episode.last > 0:
-            episode.bleu.add(episode.page.vocabulary.texts[episode.last])
-        if over:
-            episode.status = "finished"
-        return (episode.bleu.score - before, float(over and episode.exact)), set()
-
-    def _conclude(self, episode: _Episode, outcome: Outcome | None) -> dict[str, Any]:
-        return {"held_out": episode.bleu.score, "is_success": episode.exact}
-
-    def _text(self, episode: _Episode) -> str:
+    def _text(self, episode: BleuWriting) -> str:
         return sentence(episode.tokens)
 
-    def _program(self, episode: _Episode) -> str:
-        return self._text(episode)
-
-    def _marked(self, episode: _Episode) -> tuple[str, str]:
+    def _marked(self, episode: BleuWriting) -> tuple[str, str]:
         return f"{episode.task.code.rstrip()}\n\n", self._text(episode)
-
-    def _measured(self, episode: _Episode) -> dict[str, float]:
-        return {"bleu": episode.bleu.score}
 
 
 def _reference(text: str) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Episode, Step, at_least
-from code_envs.envs.observation import FEEDBACK, FIRST_SQL, SCORES, Observation, observation_space, padded
-from code_envs.envs.rendering import Frame, render_ansi, render_rgb
+from code_envs.envs.arguments import at_least
+from code_envs.envs.base import CodeEnv
+from code_envs.envs.episode import Episode, Step
+from code_envs.envs.observation import FEEDBACK, FIRST_SQL, SCORES, Observation, padded
+from code_envs.envs.rendering import Frame
 from code_envs.execution.executor import Executor, Job, Outcome
 from code_envs.syntax.candidates import CANDIDATE_WIDTH
 from code_envs.syntax.sql_gold import NotExpressibleError, parse_query
@@ -124,6 +125,7 @@ class TextToSQLEnv(CodeEnv[_Episode]):
     """
 
     task_type = SqlTask
+    reward_bounds = (0,), (1,)
 
     def __init__(
         self,
@@ -141,31 +143,15 @@ class TextToSQLEnv(CodeEnv[_Episode]):
         at_least("max_depth", max_depth, 1)
         at_least("max_actions", max_actions, 1)
         at_least("max_candidates", max_candidates, 16)
-        at_least("code_tokens", code_tokens, 1)
-        at_least("text_tokens", text_tokens, 1)
-        settings = {
-            "max_depth": max_depth,
-            "max_actions": max_actions,
-            "max_candidates": max_candidates,
-            "code_tokens": code_tokens,
-            "text_tokens": text_tokens,
-            "expert": expert,
-        }
-        super().__init__(tasks, split, executor, TIMEOUT_S, MEMORY_MIB, render_mode, settings)
+        super().__init__(tasks, split, code_tokens, text_tokens, executor, TIMEOUT_S, MEMORY_MIB, expert, render_mode)
         self.max_depth = max_depth
         self.max_actions = max_actions
-        self.expert = expert
-        self._actions = max_candidates
-        self._code_tokens = code_tokens
-        self._text_tokens = text_tokens
-        self.action_space = gymnasium.spaces.Discrete(max_candidates)
-        space = observation_space(max_candidates, code_tokens, text_tokens)
-        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
-        self.reward_space = gymnasium.spaces.Box(0, 1, (1,), np.float32)
+        self.max_candidates = max_candidates
+        self._offer(max_candidates)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions of the current state, (max_candidates,) bool; the name MaskablePPO looks for."""
-        mask = np.zeros(self._actions, np.bool_)
+        mask = np.zeros(self.max_candidates, np.bool_)
         decision = self._running().derivation.decision
         mask[: 1 if decision is None else len(decision.options)] = True
         return mask
@@ -188,7 +174,7 @@ class TextToSQLEnv(CodeEnv[_Episode]):
             values=values,
             ids=ids,
             words=frozenset(words_of(task.question)),
-            text=padded(ids.text(task.question), self._text_tokens),
+            text=padded(ids.text(task.question), self.text_tokens),
         )
         return None
 
@@ -244,15 +230,15 @@ class TextToSQLEnv(CodeEnv[_Episode]):
         schema = [token for _, token in lex(episode.task.schema.text)]
         ids = episode.ids
         code = [*(ids[token] for token in query), SEPARATOR, *(ids[token] for token in schema)]
-        rows = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
-        scores = np.zeros((self._actions, SCORES), np.float32)
+        rows = np.zeros((self.max_candidates, CANDIDATE_WIDTH), np.int32)
+        scores = np.zeros((self.max_candidates, SCORES), np.float32)
         if decision is None:
             rows[0, 0] = FIRST_SQL + Production.END
         else:
-            place = min(query.index(HOLE) if HOLE in query else len(query), self._code_tokens - 1)
+            place = min(query.index(HOLE) if HOLE in query else len(query), self.code_tokens - 1)
             self._describe(episode, decision, place, rows, scores)
         return {
-            "code": padded(code, self._code_tokens),
+            "code": padded(code, self.code_tokens),
             "text": episode.text.copy(),
             "feedback": self._feedback(episode),
             "candidates": rows,
@@ -271,8 +257,8 @@ class TextToSQLEnv(CodeEnv[_Episode]):
         """Write the rows and scores of the options."""
         used = _used(episode.derivation.query)
         old = [episode.ids[token] for _, token in lex(decision.slot)][:3]
-        count = len(decision.options[: self._actions])
-        for number, option in enumerate(decision.options[: self._actions]):
+        count = len(decision.options[: self.max_candidates])
+        for number, option in enumerate(decision.options[: self.max_candidates]):
             rows[number, :4] = FIRST_SQL + option.production, SLOTS.index(decision.slot) + 1, decision.depth, place
             rows[number, OLD] = padded(old, 3)
             rows[number, NEW] = padded([episode.ids[token] for _, token in lex(option.text[:200])], 5)
@@ -295,7 +281,7 @@ class TextToSQLEnv(CodeEnv[_Episode]):
 
     def _facts(self, episode: _Episode) -> dict[str, Any]:
         query, result = episode.derivation.query, episode.result
-        facts: dict[str, Any] = {
+        return {
             "program": query.text(),
             "outcome": {"status": result.status, "passed": (episode.match,), "message": result.message},
             "measurements": {
@@ -306,22 +292,17 @@ class TextToSQLEnv(CodeEnv[_Episode]):
                 "choices": float(episode.derivation.choices),
             },
         }
-        if self.expert:
-            decision = episode.derivation.decision
-            wanted = -1 if decision is None else decision.wanted
-            facts["expert_action"] = wanted if wanted < self._actions else -1
-        return facts
+
+    def _expert_action(self, episode: _Episode) -> int:
+        decision = episode.derivation.decision
+        wanted = -1 if decision is None else decision.wanted
+        return wanted if wanted < self.max_candidates else -1
 
     # pictures -------------------------------------------------------------------------------------
 
-    def render(self) -> Any:
-        """The question, the query and the verdict; text or (H, W, 3) uint8."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='ansi' or 'rgb_array' in gymnasium.make().")
-            return None
-        episode = self._running()
+    def _frame(self, episode: _Episode) -> Frame:
         shown = f"-- {episode.task.question}\n{episode.derivation.query.text()}\n"
-        frame = Frame(
+        return Frame(
             episode.task.task_id,
             shown,
             None,
@@ -332,7 +313,6 @@ class TextToSQLEnv(CodeEnv[_Episode]):
             episode.attempts,
             self.max_actions,
         )
-        return render_ansi(frame) if self.render_mode == "ansi" else render_rgb(frame)
 
 
 def _used(query: Query) -> set[Column | None]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-import gymnasium
-import numpy as np
-
 from code_envs.envs.agreement import Bleu
-from code_envs.envs.writing import Page, Writing, WritingEnv
+from code_envs.envs.bleu import BleuEnv, BleuWriting
+from code_envs.envs.writing import Page
 from code_envs.errors import ConfigurationError
-from code_envs.execution.executor import Executor, Outcome
+from code_envs.execution.executor import Executor
 from code_envs.syntax.spacing import Spacing
 from code_envs.syntax.tokens import lex
 from code_envs.syntax.writing import Context, Role, Vocabulary
@@ -22,18 +19,16 @@ from code_envs.tasks.translations import Translation
 
 __all__ = ["CodeTranslationEnv"]
 
-COST = 0.001
 LANGUAGES = ("java", "csharp")
 
 
 @dataclass(slots=True, kw_only=True)
-class _Episode(Writing):
-    bleu: Bleu
+class _Episode(BleuWriting):
     spacing: Spacing
 
 
 @final
-class CodeTranslationEnv(WritingEnv[_Episode]):
+class CodeTranslationEnv(BleuEnv[_Episode]):
     """Write a Java method in C#, token by token.
 
     ## Description
@@ -113,7 +108,6 @@ class CodeTranslationEnv(WritingEnv[_Episode]):
     """
 
     task_type = Translation
-    cost = COST
 
     def __init__(
         self,
@@ -129,47 +123,29 @@ class CodeTranslationEnv(WritingEnv[_Episode]):
         expert: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        sizes = max_tokens, max_candidates, code_tokens, text_tokens
-        super().__init__(tasks, split, *sizes, executor, timeout_s, memory_mib, expert, render_mode, {})
+        super().__init__(
+            tasks, split, max_tokens, max_candidates, code_tokens, text_tokens,
+            executor, timeout_s, memory_mib, expert, render_mode,
+        )  # fmt: skip
         others = [task for task in self.tasks if (task.source_language, task.target_language) != LANGUAGES]
         if others:
             raise ConfigurationError(
                 f"CodeTranslationEnv translates {LANGUAGES[0]} to {LANGUAGES[1]}; {others[0].task_id!r} is "
                 f"{others[0].source_language} to {others[0].target_language}."
             )
-        self.reward_space = gymnasium.spaces.Box(
-            np.array([-1, 0, -COST], np.float32), np.array([1, 1, 0], np.float32), dtype=np.float32
-        )
 
     def _read(self, task: Translation) -> Page:
         tokens = [token for _, token in lex(task.source)]
         head = tokens.index("{") if "{" in tokens else len(tokens)
         roles = [int(Role.SIGNATURE)] * head + [int(Role.BEFORE)] * (len(tokens) - head)
-        vocabulary = Vocabulary(Context(tokens, roles, -1), CSHARP, self._actions - 2)
+        vocabulary = Vocabulary(Context(tokens, roles, -1), CSHARP, self.max_candidates - 2)
         return Page(vocabulary, tuple(token for _, token in lex(task.target)))
 
     def _episode(self, **fields: Any) -> _Episode:
         return _Episode(**fields, bleu=Bleu(fields["page"].target), spacing=Spacing(fields["task"].source))
 
-    def _value(self, episode: _Episode, over: bool, outcome: Outcome | None) -> tuple[Sequence[float], set[str]]:
-        before = episode.bleu.score
-        if episode.last > 0:
-            episode.bleu.add(episode.page.vocabulary.texts[episode.last])
-        if over:
-            episode.status = "finished"
-        return (episode.bleu.score - before, float(over and episode.exact)), set()
-
-    def _conclude(self, episode: _Episode, outcome: Outcome | None) -> dict[str, Any]:
-        return {"held_out": episode.bleu.score, "is_success": episode.exact}
-
     def _text(self, episode: _Episode) -> str:
         return episode.spacing.text("", episode.tokens)
 
-    def _program(self, episode: _Episode) -> str:
-        return self._text(episode)
-
     def _marked(self, episode: _Episode) -> tuple[str, str]:
         return f"{episode.task.source.rstrip()}\n\n", self._text(episode)
-
-    def _measured(self, episode: _Episode) -> dict[str, float]:
-        return {"bleu": episode.bleu.score}

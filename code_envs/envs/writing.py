@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from code_envs.envs.base import CodeEnv, Episode, Step, at_least
-from code_envs.envs.observation import FEEDBACK, FIRST_WRITING, SCORES, Observation, observation_space, padded
-from code_envs.envs.rendering import Frame, render_ansi, render_rgb
+from code_envs.envs.arguments import at_least
+from code_envs.envs.base import CodeEnv
+from code_envs.envs.episode import Episode, Step
+from code_envs.envs.observation import FEEDBACK, FIRST_WRITING, SCORES, Observation, padded
+from code_envs.envs.rendering import Frame
 from code_envs.execution.executor import Executor, Job, Outcome
 from code_envs.syntax.candidates import CANDIDATE_WIDTH
 from code_envs.syntax.program import Edit
@@ -106,11 +107,11 @@ class WritingEnv(CodeEnv[W]):
         memory_mib: Address space of one execution, MiB.
         expert: Report `expert_action`.
         render_mode: "ansi", "rgb_array" or None.
-        settings: Further arguments of the environment.
     """
 
     cost: float
     """Of a token, and of a masked action."""
+    shortest = 16, DESCRIPTION_TOKENS + 2
 
     def __init__(
         self,
@@ -125,34 +126,19 @@ class WritingEnv(CodeEnv[W]):
         memory_mib: int,
         expert: bool,
         render_mode: str | None,
-        settings: Mapping[str, Any],
     ) -> None:
         at_least("max_tokens", max_tokens, 1)
         at_least("max_candidates", max_candidates, 3)
-        at_least("code_tokens", code_tokens, 16)
-        at_least("text_tokens", text_tokens, DESCRIPTION_TOKENS + 2)
-        own = {
-            "max_tokens": max_tokens,
-            "max_candidates": max_candidates,
-            "code_tokens": code_tokens,
-            "text_tokens": text_tokens,
-            "expert": expert,
-        }
-        super().__init__(tasks, split, executor, timeout_s, memory_mib, render_mode, {**own, **settings})
+        super().__init__(tasks, split, code_tokens, text_tokens, executor, timeout_s, memory_mib, expert, render_mode)
         self.max_tokens = max_tokens
-        self.expert = expert
-        self._actions = max_candidates
-        self._code_tokens = code_tokens
-        self._text_tokens = text_tokens
+        self.max_candidates = max_candidates
         self._pages: OrderedDict[str, Page] = OrderedDict()
-        self.action_space = gymnasium.spaces.Discrete(max_candidates)
-        space = observation_space(max_candidates, code_tokens, text_tokens)
-        self.observation_space: gymnasium.spaces.Dict = space  # type: ignore[assignment]
+        self._offer(max_candidates)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions of the current state, (max_candidates,) bool; the name MaskablePPO looks for."""
         episode = self._running()
-        mask = np.zeros(self._actions, np.bool_)
+        mask = np.zeros(self.max_candidates, np.bool_)
         mask[: len(episode.page.vocabulary)] = True
         for token in (DEEPER, LESS_DEEP):
             number = episode.page.vocabulary.numbers.get(token)
@@ -247,31 +233,31 @@ class WritingEnv(CodeEnv[W]):
         gap, ids = vocabulary.context.gap, vocabulary.ids
         places = np.arange(len(ids))
         if gap < 0:
-            here = min(episode.pointer, len(ids) - 1, self._code_tokens - 1)
-            return here, ids[:-1].tolist(), np.where(places < self._code_tokens, places, -1)
-        behind = min(len(ids) - gap - 2, self._code_tokens // SPACE_BEHIND)
-        room = min(self.max_tokens, self._code_tokens // 8)
-        before = min(gap, self._code_tokens - behind - room - 1)
+            here = min(episode.pointer, len(ids) - 1, self.code_tokens - 1)
+            return here, ids[:-1].tolist(), np.where(places < self.code_tokens, places, -1)
+        behind = min(len(ids) - gap - 2, self.code_tokens // SPACE_BEHIND)
+        room = min(self.max_tokens, self.code_tokens // 8)
+        before = min(gap, self.code_tokens - behind - room - 1)
         here = before + len(episode.written)
         written = [word_id(token) for token in episode.tokens]
         code = [*ids[gap - before : gap].tolist(), *written, SEPARATOR, *ids[gap + 1 : gap + 1 + behind].tolist()]
         positions = np.where(places < gap, places - gap + before, places - gap + here)
-        positions[positions >= self._code_tokens] = -1
-        return min(here, self._code_tokens - 1), code, np.maximum(positions, -1)
+        positions[positions >= self.code_tokens] = -1
+        return min(here, self.code_tokens - 1), code, np.maximum(positions, -1)
 
     def _observation(self, episode: W) -> Observation:
         view = episode.view
         count = len(view.rows)
-        candidates = np.zeros((self._actions, CANDIDATE_WIDTH), np.int32)
+        candidates = np.zeros((self.max_candidates, CANDIDATE_WIDTH), np.int32)
         candidates[:count] = view.rows
         candidates[:count, 0] += FIRST_WRITING
-        scores = np.zeros((self._actions, SCORES), np.float32)
+        scores = np.zeros((self.max_candidates, SCORES), np.float32)
         scores[:count] = view.scores
         written = [word_id(token) for token in episode.tokens]
         text = [*episode.page.description[:DESCRIPTION_TOKENS], SEPARATOR]
         return {
-            "code": padded(self._window(episode)[1], self._code_tokens),
-            "text": padded([*text, *written[-(self._text_tokens - len(text)) :]], self._text_tokens),
+            "code": padded(self._window(episode)[1], self.code_tokens),
+            "text": padded([*text, *written[-(self.text_tokens - len(text)) :]], self.text_tokens),
             "feedback": self._feedback(episode),
             "candidates": candidates,
             "candidate_scores": scores,
@@ -285,7 +271,7 @@ class WritingEnv(CodeEnv[W]):
         feedback[:9] = (
             min(episode.spent / self.max_tokens, 1),
             length / (length + 16),
-            len(episode.view.rows) / self._actions,
+            len(episode.view.rows) / self.max_candidates,
             float(episode.view.scores[:, 1:4].max()),
             float(episode.view.scores[:, 4].max()),
             len(episode.brackets) / (len(episode.brackets) + 2),
@@ -296,7 +282,7 @@ class WritingEnv(CodeEnv[W]):
         return feedback
 
     def _facts(self, episode: W) -> dict[str, Any]:
-        facts: dict[str, Any] = {
+        return {
             "program": self._program(episode),
             "written": self._text(episode),
             "outcome": {"status": episode.status, "passed": episode.passed, "message": episode.message},
@@ -306,9 +292,6 @@ class WritingEnv(CodeEnv[W]):
                 "tokens": float(len(episode.written)),
             },
         }
-        if self.expert:
-            facts["expert_action"] = self._expert_action(episode)
-        return facts
 
     def _expert_action(self, episode: W) -> int:
         """The next token of the reference; -1 where the text is another one, or the token is not on offer."""
@@ -319,17 +302,12 @@ class WritingEnv(CodeEnv[W]):
 
     # pictures -------------------------------------------------------------------------------------
 
-    def render(self) -> Any:
-        """The program with the written text marked, the verdict and the reward; text or (H, W, 3) uint8."""
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='ansi' or 'rgb_array' in gymnasium.make().")
-            return None
-        episode = self._running()
+    def _frame(self, episode: W) -> Frame:
         before, text = self._marked(episode)
         program = self._program(episode)
         start = len(before.encode("utf-8", "replace"))
         edit = Edit(start, start, text.encode("utf-8", "replace"))
-        frame = Frame(
+        return Frame(
             episode.task.task_id,
             program if program.startswith(before + text) else before + text,
             edit,
@@ -340,7 +318,6 @@ class WritingEnv(CodeEnv[W]):
             episode.spent,
             self.max_tokens,
         )
-        return render_ansi(frame) if self.render_mode == "ansi" else render_rgb(frame)
 
     # what an environment defines ------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import code_envs  # noqa: F401  registers the ids
 from agents.imitation import Imitation, ImitationConfig
+from agents.pointer import INVALID
 from agents.policies import FusionPolicy
-from agents.retrieval import INVALID, MaskableRetrievalPolicy, PoolHead, RetrievalExtractor, RetrievalPolicy
+from agents.retrieval import MaskableRetrievalPolicy, PoolHead, RetrievalExtractor, RetrievalPolicy
 
 VOCABULARY, MEMBERS, LENGTH, WORDS = 60, 6, 5, 8
 NOISE = 30

@@ -20,7 +20,7 @@ class Counting(CodeRepairEnv):
         return super()._advance(episode, outcome)
 
     def _observation(self, episode):
-        return {**super()._observation(episode), "text": np.full(self._text_tokens, self.steps, np.int32)}
+        return {**super()._observation(episode), "text": np.full(self.text_tokens, self.steps, np.int32)}
 
 
 class Stale(CodeRepairEnv):
