@@ -77,14 +77,14 @@ def test_sequences_lie_within_an_episode():
 def test_callbacks_train_the_encoders(algorithm, kind):
     """After the first rollout they take steps, the loss falls, and CURL leaves the text encoder alone."""
     made = model(algorithm=algorithm)
-    kwargs = {"n_steps": 10, "learning_rate": 3e-3}
+    kwargs = {"n_steps": 8, "learning_rate": 3e-3}
     used = CurlCallback(SLOTS, **kwargs) if kind == "curl" else TacoCallback(horizon=1, **kwargs)
     seen = []
     conclude = used._conclude
     used._conclude = lambda loss: seen.append(loss) or conclude(loss)
-    made.learn(8 * 64, callback=used)
+    made.learn(6 * 64, callback=used)
     assert seen[0] is None
-    assert used.steps == 70
+    assert used.steps == 40
     assert np.mean(seen[-2:]) < seen[1]
     assert all(torch.isfinite(each).all() for each in made.policy.parameters())
 

@@ -136,6 +136,7 @@ def test_contrastive_steps_touch_only_the_encoder():
     assert all(each.grad is None for each in made.policy.parameters())
 
 
+@pytest.mark.slow
 def test_pairs_become_aligned():
     """After training, the texts are nearest to their solutions."""
     made, used = model(), callback("static", n_steps=25)

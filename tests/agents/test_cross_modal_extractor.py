@@ -24,7 +24,7 @@ SPACE = FillIn().observation_space
 FLAT = {
     PPO: {"n_steps": 16, "batch_size": 16, "n_epochs": 2},
     A2C: {"n_steps": 8},
-    TRPO: {"n_steps": 16, "batch_size": 16},
+    TRPO: {"n_steps": 16, "batch_size": 16, "cg_max_steps": 3, "n_critic_updates": 1},
     DQN: {"learning_starts": 8, "buffer_size": 64, "batch_size": 8},
     MaskablePPO: {"n_steps": 16, "batch_size": 16, "n_epochs": 2},
     SAC: {"learning_starts": 8, "buffer_size": 64, "batch_size": 8},
@@ -158,12 +158,12 @@ def test_every_parameter_learns():
         assert without == []
 
 
-@pytest.mark.parametrize("algorithm", [PPO, A2C, TRPO, DQN, MaskablePPO])
+@pytest.mark.parametrize("algorithm", [PPO, A2C, pytest.param(TRPO, marks=pytest.mark.slow), DQN, MaskablePPO])
 def test_algorithms_train_save_load_and_predict_the_same(algorithm, tmp_path):
     """A few steps change the extractor; a loaded model predicts the same, with its buffers."""
     made = model(algorithm)
     before = {key: value.clone() for key, value in extractors_of(made.policy)[0].state_dict().items()}
-    made.learn(48)
+    made.learn(32)
     after = extractors_of(made.policy)[0].state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before)
     for each in extractors_of(made.policy):
@@ -211,6 +211,7 @@ def test_pointer_policies_take_the_extractor(algorithm, policy):
     assert torch.allclose(first[:, order], made.policy.get_distribution(moved).distribution.probs, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_real_environment(executor):
     """The default extractor takes an observation of CodeRepair-v0."""
     env = gymnasium.make("CodeRepair-v0", executor=executor, max_candidates=64)

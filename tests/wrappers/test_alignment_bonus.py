@@ -166,6 +166,7 @@ def test_gymnasiums_checker_passes():
     check_env(AlignmentBonus(Slots(), filled), skip_render_check=True)
 
 
+@pytest.mark.slow
 def test_it_wraps_the_suites_environments(executor):
     """CodeRepair's observation has what a similarity needs; the arguments are in the spec, as JSON without one."""
     inner = gymnasium.make("CodeRepair-v0", executor=executor, max_candidates=64, max_executions=3)
