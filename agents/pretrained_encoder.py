@@ -166,6 +166,6 @@ def _tuned(model: Any, tuning: str, rank: int) -> Any:
         try:
             peft = importlib.import_module("peft")
         except ImportError as error:
-            raise ImportError("'peft' is not installed. Install it with: pip install peft") from error
+            raise ImportError("'peft' is not installed. Install it with: pip install 'code-envs[hf]'") from error
         return peft.get_peft_model(model, peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))
     return model
