@@ -23,6 +23,7 @@ import psutil
 from tqdm import tqdm
 
 import code_envs  # noqa: F401  registers the ids
+from code_envs.execution.executor import Job
 from code_envs.registration import ENVIRONMENTS
 
 __all__ = ["endure"]
@@ -47,6 +48,8 @@ def endure(name: str, steps: int, seed: int = 0, **kwargs: Any) -> dict[str, flo
     env = gymnasium.make(name, **kwargs)
     rng = np.random.default_rng(seed)
     observation, _ = env.reset(seed=seed)
+    base: Any = env.unwrapped
+    base.executor.run(Job(b"def f(): pass", "f", b"[[]]"))  # a worker starts with its first program
     episodes, failures, before = 0, 0, _used()
     for step in tqdm(range(1, steps + 1), desc=name, file=sys.stderr):
         observation, reward, terminated, truncated, info = env.step(_action(observation["action_mask"], rng))
