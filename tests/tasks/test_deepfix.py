@@ -61,7 +61,7 @@ def test_limit_gzip_and_journal_mode(tmp_path, executor):
     path = corpus(tmp_path / "a.db")
     assert load(f"deepfix*1:{path}", executor).ids == ("deepfix-v0/p1",)
     packed = tmp_path / "b.db.gz"
-    packed.write_bytes(gzip.compress(path.read_bytes()))
+    packed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
     assert load(f"deepfix:{packed}", executor).ids == load(f"deepfix:{path}", executor).ids
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)

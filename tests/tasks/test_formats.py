@@ -36,7 +36,7 @@ def test_humaneval(write, executor):
 
 def test_humaneval_gzipped(tmp_path, executor):
     path = tmp_path / "tasks.jsonl.gz"
-    path.write_bytes(gzip.compress(json.dumps(HUMANEVAL).encode()))
+    path.write_bytes(gzip.compress(json.dumps(HUMANEVAL).encode(), mtime=0))
     assert len(humaneval.load(path, executor)) == 1
 
 
@@ -358,7 +358,7 @@ def faults(content: bytes) -> dict[str, tuple[bytes, str]]:
             b'{"task_id": 1, "text": "a"}',
             r"line 1: .* needs the keys .*missing, there are \['task_id', 'text'\]",
         ),
-        "damaged archive": (gzip.compress(content)[:-9], "gzip archive is damaged or cut off"),
+        "damaged archive": (gzip.compress(content, mtime=0)[:-9], "gzip archive is damaged or cut off"),
     }
 
 
