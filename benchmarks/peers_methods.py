@@ -46,8 +46,8 @@ __all__ = [
     "docker_processes",
 ]
 
-LEAST = 160
-"""Executions per round where a worker's children are read: the kernel tells their time in units of 10 ms."""
+LEAST = 640
+"""Executions per round and worker: the kernel tells the time of a worker's children in units of 10 ms."""
 LEAST_HITS = 3200
 
 
@@ -239,8 +239,8 @@ class Sandboxed(Method):
         processes: Its long-lived processes.
         store: Gives the store of a `CachedExecutor` around it; None executes every job.
         steps: Step limit of each call; None counts none.
-        workers: Workers of the executor; several get more programs in a turn, so that its end, where some of them have
-            nothing left to do, weighs as little as with one.
+        workers: Workers of the executor; several get more programs in a turn, for at its end some of them have nothing
+            left to do. Measured, two workers over one: 1.81 in turns of 41 programs, 2.01 in turns of 328.
     """
 
     def __init__(
