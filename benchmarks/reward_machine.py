@@ -4,14 +4,15 @@
 
 The tasks are built-in programs with two injected faults that fail all of their tests, where undoing one fault makes
 some tests pass and undoing the other one all. The only reward is 1 when all tests pass. The same PPO with the same
-network learns them in four ways:
+network learns them in five ways:
 
 * sparse: the reward alone;
 * machine: the 5 states of `repair.rm` are seen as well; the reward is the same;
 * shaped: and potentials of these states are added, valued by the chance to leave each (`shaping="probability"`);
+* best: the same with `repair_best.rm`, whose state is the best that the program has been, so that trying costs nothing;
 * optimistic: potentials by plain value iteration, which are flat on this machine.
 
-Shaping changes no optimal policy, so all four solve the same problem. A run that is in the file already is not
+Shaping changes no optimal policy, so all five solve the same problem. A run that is in the file already is not
 repeated, so the command can be interrupted and continued.
 """
 
@@ -72,6 +73,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "sparse": {"machine": SPARSE},
     "machine": {"machine": "repair"},
     "shaped": {"machine": "repair", "shaping": "probability"},
+    "best": {"machine": "repair_best", "shaping": "probability"},
     "optimistic": {"machine": "repair", "shaping": "optimistic"},
 }
 PROGRAMS = ("join_with_overlap", "kth_missing", "mixed_radix_split")
@@ -295,6 +297,7 @@ when all tests pass. One PPO, one small pointer policy; the arms differ in the r
 - `sparse`: the reward alone;
 - `machine`: the policy sees the 5 states of `repair.rm` as well; the reward is the same;
 - `shaped`: potentials of the states are added, valued by the chance to leave each ({settings.chance} in a step);
+- `best`: the same with `repair_best.rm`, whose state is the best so far, so that trying costs nothing;
 - `optimistic`: potentials by plain value iteration, which are the same in all states of this machine.
 
 {report}
