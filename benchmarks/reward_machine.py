@@ -86,9 +86,9 @@ WINDOW = 100
 class Settings:
     """What a run depends on besides its arm and seed."""
 
-    steps: int = 8000
-    candidates: int = 24
-    executions: int = 8
+    steps: int = 6000
+    candidates: int = 48
+    executions: int = 3
     per_task: int = 6
     tasks: int = 2
     chance: float = 0.005
@@ -284,7 +284,7 @@ def draw(runs: Mapping[str, list[dict[str, Any]]], steps: int, path: Path) -> No
 def page(report: str, settings: Settings, seeds: range, tasks: int, seconds: float) -> str:
     """The page of the results."""
     command = f"python -m benchmarks.reward_machine --steps {settings.steps} --seeds {len(seeds)}"
-    command += f" --first-seed {seeds.start} --candidates {settings.candidates}"
+    command += f" --first-seed {seeds.start} --candidates {settings.candidates} --executions {settings.executions}"
     machine = f"{platform.machine()}, one thread, Python {platform.python_version()}, torch {torch.__version__}"
     return f"""# A reward machine in a sparse CodeRepair
 
@@ -308,10 +308,12 @@ of a run, stands for never.
 A run took {seconds:.0f} s in the median on {machine}. The tasks are those that the agent trains on: this measures how
 soon a reward is found and learnt, not how it carries over to other programs.
 
-How the setting was found, for it decides the answer: other numbers of programs and actions were tried first, in which
-nothing learnt within the budget, or a run took too long. `chance` was then changed from 0.05, with which shaping was
-worse than the reward alone (0.2 % of episodes solved against 15.2 %, one run), to 0.005, after looking at seeds 0 and 1
-on these programs. The seeds of the table are others.
+How the setting was found, for it decides the answer. `chance` was changed from 0.05, with which shaping was worse than
+the reward alone, to 0.005, after looking at seeds 0 and 1. With 8 executions per episode, in which random edits find
+the way now and then, nothing was shown: with 24 actions and 6,000 steps `sparse` and `shaped` reached 50 % in 5 of 6
+runs each, with 48 actions and 10,000 or 14,000 steps in 1 and 3 of 8. Step by step, such agents learned to pass some
+tests and then lost their way among the executions that were left. So 3 executions were tried, and `best` was added, on
+seed 0: none of the last episodes solved by `sparse`, nine of ten by the other two. The seeds of the table are others.
 
 ![solved episodes over steps](reward_machine.png)
 """
@@ -322,8 +324,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reward_machine", description=__doc__.split("\n\n")[0])
     parser.add_argument("--steps", type=int, default=Settings().steps, help="steps of one run")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each arm")
-    parser.add_argument("--first-seed", type=int, default=10, help="0 and 1 were used to choose `chance`")
+    parser.add_argument("--first-seed", type=int, default=10, help="0 and 1 were used to choose the setting")
     parser.add_argument("--candidates", type=int, default=Settings().candidates, help="actions: the more, the sparser")
+    parser.add_argument(
+        "--executions", type=int, default=Settings().executions, help="of an episode: the fewer, the sparser"
+    )
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="which of them")
     parser.add_argument("--quick", action="store_true", help="two runs of 4,000 steps, sparse and shaped")
     parser.add_argument("--json", type=Path, required=True, help="runs are kept here, and not repeated")
@@ -331,7 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.quick:
         options.steps, options.seeds, options.arms = 4000, 2, ["sparse", "shaped"]
-    settings = Settings(steps=options.steps, candidates=options.candidates)
+    settings = Settings(steps=options.steps, candidates=options.candidates, executions=options.executions)
     kept = _kept(options.json, settings)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     todo = [(arm, seed) for seed in seeds for arm in options.arms if f"{arm}/{seed}" not in kept["runs"]]

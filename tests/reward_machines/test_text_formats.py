@@ -33,10 +33,21 @@ def test_built_in_machines(name):
 
 
 def test_every_environment_has_a_machine():
-    """One for each id, and no other."""
+    """One for each id, and a second one for repair."""
     assert TASK_MACHINES.keys() == ENVIRONMENTS.keys()
-    assert sorted(TASK_MACHINES.values()) == available()
+    assert sorted([*TASK_MACHINES.values(), "repair_best"]) == available()
     assert len(load("repair").states) == 5
+
+
+def test_the_best_rung_is_never_lost():
+    """The second machine has the states of the first, and goes up only."""
+    best, repair = load("repair_best"), load("repair")
+    assert best.states == repair.states
+    place = best.states.index
+    assert all(place(each.source) < place(each.target) for each in best.transitions)
+    assert {(each.source, each.target) for each in best.transitions} < {
+        (each.source, each.target) for each in repair.transitions
+    }
 
 
 @pytest.mark.parametrize(
