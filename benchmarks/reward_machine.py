@@ -350,6 +350,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         draw(runs, settings.steps, options.out / "reward_machine.png")
         seconds = float(np.median([run["seconds"] for each in runs.values() for run in each]))
         text = page(report, settings, seeds, len(kept["tasks"]), seconds)
+        text = text.replace(" --json", f" --arms {' '.join(options.arms)} --json", 1)
+        left_out = tuple(f"- `{arm}`" for arm in ARMS if arm not in options.arms)
+        text = "\n".join(line for line in text.split("\n") if not line.startswith(left_out))
         (options.out / "reward_machine.md").write_text(text)
     return 0
 
