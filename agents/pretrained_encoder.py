@@ -15,7 +15,7 @@ from reward_machines.pretrained import pretrained
 
 __all__ = ["TUNING", "HuggingFaceEncoder"]
 
-TUNING = ("frozen", "full", "lora")
+TUNING = ("frozen", "full", "lora", "upper")
 
 
 class HuggingFaceEncoder(nn.Module):
@@ -27,12 +27,15 @@ class HuggingFaceEncoder(nn.Module):
     Args:
         name: Folder of a saved model with its tokenizer, or a name such as "microsoft/graphcodebert-base".
         tuning: "frozen" keeps the weights, and the vectors of rows that were seen; "full" trains all; "lora" trains
-            low-rank additions by `peft`.
+            low-rank additions by `peft`; "upper" trains the last layers of a BERT or RoBERTa, and keeps what the frozen
+            ones below them made of rows that were seen.
         download: Whether a model that is not on this machine may be fetched. Off, nothing here uses the network.
         tokens: Longest row, or the model's own limit if that is less.
         padding: Id that pads; None: the tokenizer's.
-        remembered: Rows whose vectors are kept, when frozen; 0 for none. A row takes tokens * width * 4 bytes.
+        remembered: Rows whose vectors are kept, when frozen or "upper"; 0 for none. A row takes tokens * width * 4
+            bytes.
         rank: Of LoRA.
+        layers: Layers that "upper" trains.
 
     Attributes:
         width: Width D of a token's vector.
@@ -56,6 +59,7 @@ class HuggingFaceEncoder(nn.Module):
         padding: int | None = None,
         remembered: int = 2048,
         rank: int = 8,
+        layers: int = 2,
     ) -> None:
         super().__init__()
         if tuning not in TUNING:
@@ -71,6 +75,7 @@ class HuggingFaceEncoder(nn.Module):
         self.longest = int(min(tokens, self._tokenizer.model_max_length, _positions(model.config, tokens)))
         self.padding = int((self._tokenizer.pad_token_id or 0) if padding is None else padding)
         self.vocabulary = int(model.config.vocab_size)
+        self.upper = _upper(model, self.name, layers) if tuning == "upper" else nn.ModuleList()
         self.model = _tuned(model, tuning, rank)
         self._seen: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
@@ -107,19 +112,27 @@ class HuggingFaceEncoder(nn.Module):
             )
         if self.tuning == "frozen":
             return self._remembered(ids, real), real
+        if self.tuning == "upper":
+            return self._above(self._remembered(ids, real), real), real
         return self._encoded(ids, real), real
 
     def train(self, mode: bool = True) -> HuggingFaceEncoder:
-        """Set the training mode; a frozen model stays in evaluation."""
+        """Set the training mode; what is frozen stays in evaluation."""
         super().train(mode)
-        if self.tuning == "frozen":
+        if self.tuning in ("frozen", "upper"):
             self.model.eval()
         return self
 
     def _encoded(self, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        attended = real.clone()
-        attended[:, 0] = True  # a row without tokens: attention over nothing is not defined
-        return self.model(input_ids=ids, attention_mask=attended.long()).last_hidden_state.float()
+        return self.model(input_ids=ids, attention_mask=_attended(real).long()).last_hidden_state.float()
+
+    def _above(self, vectors: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """What the trained layers make of the vectors of those below."""
+        hidden = ~_attended(real)[:, None, None]
+        mask = torch.zeros(hidden.shape, device=vectors.device).masked_fill(hidden, torch.finfo(torch.float32).min)
+        for layer in self.upper:
+            vectors = layer(vectors, mask)
+        return vectors
 
     @torch.no_grad()
     def _remembered(self, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -150,6 +163,26 @@ class HuggingFaceEncoder(nn.Module):
 
 def _key(row: torch.Tensor) -> bytes:
     return hashlib.blake2b(row.cpu().numpy().tobytes(), digest_size=16).digest()
+
+
+def _attended(real: torch.Tensor) -> torch.Tensor:
+    """The real tokens, and the first one of a row without any: attention over nothing is not defined."""
+    attended = real.clone()
+    attended[:, 0] = True
+    return attended
+
+
+def _upper(model: Any, name: str, layers: int) -> nn.ModuleList:
+    """The last layers, taken off the model and ready to be trained."""
+    every = getattr(getattr(model, "encoder", None), "layer", None)
+    if not isinstance(every, nn.ModuleList) or not 1 <= layers <= len(every):
+        having = f"{len(every)} layers" if isinstance(every, nn.ModuleList) else "no `encoder.layer`"
+        raise ValueError(
+            f'tuning="upper" needs a model like BERT or RoBERTa with at least layers={layers} >= 1; {name} has {having}.'
+        )
+    cut = len(every) - layers
+    model.encoder.layer = every[:cut]
+    return every[cut:].requires_grad_(True)
 
 
 def _positions(config: Any, tokens: int) -> int:
