@@ -82,9 +82,9 @@ def fine_tune(
 ) -> None:
     """Bring each text and its code together, in place; the encoder is in evaluation afterwards.
 
-    The schedule's progress is that of retrieval within batches: R the mean reciprocal rank, eta the share of texts whose
-    code is the nearest, both as moving averages scaled to [-1, 1]. A mode that is trained by the hypergradient needs a
-    policy, and there is none here.
+    The schedule's progress is that of retrieval within batches: R the mean reciprocal rank, eta the share of texts
+    whose code is the nearest, both as moving averages scaled to [-1, 1]. A mode that is trained by the hypergradient
+    needs a policy, and there is none here.
 
     Args:
         encoder: To be trained; what of it is trained is its own choice.

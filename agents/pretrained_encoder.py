@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import importlib.util
@@ -120,6 +121,17 @@ class HuggingFaceEncoder(nn.Module):
             return self._above(self._remembered(ids, real), real), real
         return self._encoded(ids, real), real
 
+    def branch(self) -> HuggingFaceEncoder:
+        """A copy whose "upper" layers are its own; it shares the frozen ones, and what is remembered of them.
+
+        Raises:
+            ValueError: With another tuning, where nothing would be shared, or all.
+        """
+        if self.tuning != "upper":
+            raise ValueError(f'branch() is for tuning="upper"; with {self.tuning!r} use copy.deepcopy.')
+        shared = (self.model, self._tokenizer, self._seen)
+        return copy.deepcopy(self, {id(each): each for each in shared})
+
     def train(self, mode: bool = True) -> HuggingFaceEncoder:
         """Set the training mode; what is frozen stays in evaluation."""
         super().train(mode)
@@ -202,7 +214,8 @@ def _upper(model: Any, name: str, layers: int) -> nn.ModuleList:
     if not isinstance(every, nn.ModuleList) or not 1 <= layers <= len(every):
         having = f"{len(every)} layers" if isinstance(every, nn.ModuleList) else "no `encoder.layer`"
         raise ValueError(
-            f'tuning="upper" needs a model like BERT or RoBERTa with at least layers={layers} >= 1; {name} has {having}.'
+            f'tuning="upper" needs a model like BERT or RoBERTa with at least layers={layers} >= 1; {name} has '
+            f"{having}."
         )
     cut = len(every) - layers
     model.encoder.layer = every[:cut]

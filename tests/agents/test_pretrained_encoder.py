@@ -111,6 +111,25 @@ def test_upper_layers_learn(folder):
         HuggingFaceEncoder(folder, tuning="upper", layers=2)
 
 
+def test_a_branch_learns_alone(folder):
+    """Its layers change and those of the origin do not; what the lower ones made is computed once for both."""
+    origin = HuggingFaceEncoder(folder, tuning="upper", layers=1).eval()
+    other = origin.branch()
+    calls = []
+    origin.model.register_forward_hook(lambda *_: calls.append(1))
+    ids = origin.ids(TEXTS)
+    before = origin(ids)[0]
+    assert torch.equal(other(ids)[0], before)
+    assert len(calls) == 1
+    with torch.no_grad():
+        other.upper[0].output.dense.weight += 1
+    assert torch.equal(origin(ids)[0], before)
+    assert not torch.equal(other(ids)[0], before)
+    assert other.model is origin.model
+    with pytest.raises(ValueError, match=r"use copy\.deepcopy"):
+        HuggingFaceEncoder(folder).branch()
+
+
 def test_empty_rows_are_finite(folder):
     """A row without tokens has no real token, and no NaN."""
     for tuning, layers in (("frozen", 2), ("full", 2), ("upper", 1)):
@@ -200,13 +219,14 @@ def test_real_weights(minilm):
     """all-MiniLM-L6-v2: texts that mean the same are near, a function is nearest to what describes it."""
     encoder = SentenceEncoder(HuggingFaceEncoder(minilm, tokens=64)).eval()
     assert (encoder.encoder.width, encoder.encoder.longest, encoder.encoder.vocabulary) == (384, 64, 30522)
-    same, other = encoder.embed(["How do I open a file?", "opening a file", "the price of tea"])[1:] @ encoder.embed(
-        ["How do I open a file?"]
-    )[0]
+    same, other = (
+        encoder.embed(["How do I open a file?", "opening a file", "the price of tea"])[1:]
+        @ encoder.embed(["How do I open a file?"])[0]
+    )
     assert same > 0.7 > 0.3 > other
     texts = ["Return the largest item.", "Remove spaces from both ends.", "Send bytes to a socket."]
     codes = [
-        "def biggest(items):\n    best = items[0]\n    for each in items:\n        best = max(best, each)\n    return best",
+        "def biggest(items):\n    best = items[0]\n    for x in items:\n        best = max(best, x)\n    return best",
         "def trim(text):\n    while text[:1] == ' ':\n        text = text[1:]\n    return text.rstrip()",
         "def transmit(connection, data):\n    connection.sendall(data)",
     ]

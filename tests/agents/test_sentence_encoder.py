@@ -30,7 +30,9 @@ def test_the_vector_is_the_normalised_mean(folder):
 
 
 def test_half_precision_is_near(folder):
-    one, two = (SentenceEncoder(HuggingFaceEncoder(folder), half=half).eval().embed(TEXTS) for half in (False, True))
+    one, two = (
+        SentenceEncoder(HuggingFaceEncoder(folder), low_precision=low).eval().embed(TEXTS) for low in (False, True)
+    )
     assert 0 < np.abs(one - two).max() < 0.05
 
 
