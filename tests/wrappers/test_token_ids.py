@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from code_envs.envs.repair import CodeRepairEnv
 from code_envs.envs.search import CodeSearchEnv
+from code_envs.envs.translation import CodeTranslationEnv
 from code_envs.errors import ConfigurationError
 from code_envs.tasks.described import Described
 from code_envs.tasks.search_set import SearchSet
@@ -76,11 +76,13 @@ def test_other_keys_are_left_alone():
         assert np.array_equal(observation[key], expected[key])
 
 
-def test_repair_has_code_and_text(executor):
-    """Elsewhere, `code` is the program as it stands."""
-    env = TokenIds(CodeRepairEnv(executor=executor), letters, VOCABULARY)
+def test_translation_has_code_and_text():
+    """Elsewhere, `code` is what was written so far, `text` the description."""
+    env = TokenIds(CodeTranslationEnv(), letters, VOCABULARY)
     observation, info = env.reset(seed=0)
     assert env.keys == ("code", "text")
+    assert text_of(observation["text"]) == env.unwrapped.tasks[info["task_id"]].source[:LENGTH]
+    observation, *_, info = env.step(int(np.flatnonzero(observation["action_mask"])[0]))
     assert text_of(observation["code"]) == info["program"][:LENGTH]
 
 
