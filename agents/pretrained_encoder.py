@@ -158,7 +158,8 @@ class HuggingFaceEncoder(nn.Module):
         missing = {key: number for number, key in enumerate(keys) if key not in known}
         if missing:
             chosen = list(missing.values())
-            made = self._encoded(ids[chosen], real[chosen])
+            with torch.autocast(ids.device.type, enabled=False):  # what is kept must not depend on who asked first
+                made = self._encoded(ids[chosen], real[chosen])
             known |= {
                 key: made[place, : int(real[number].sum())].cpu() for place, (key, number) in enumerate(missing.items())
             }
