@@ -30,7 +30,7 @@ def test_the_vector_is_the_normalised_mean(folder):
 
 
 def test_low_precision_is_for_training(folder):
-    """In training the vectors are near those of float32; in evaluation they are those, also of rows seen in training."""
+    """In training, vectors near those of float32; in evaluation those, also of rows that training has seen."""
     plain, low = (
         SentenceEncoder(HuggingFaceEncoder(folder, tuning="upper", layers=1), low_precision=low).train()
         for low in (False, True)
