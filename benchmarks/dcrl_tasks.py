@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from code_envs.tasks.search_set import SearchSet
 from code_envs.tasks.sources import load
 from code_envs.tasks.task import TaskSet, digest
 
-__all__ = ["METRICS", "PROBLEMS", "Problem", "Problems", "demonstrated", "play"]
+__all__ = ["METRICS", "PROBLEMS", "SHOWN", "SIZES", "Problem", "Problems", "Sizes", "demonstrated", "play"]
 
 Observation = dict[str, NDArray[Any]]
 PROBLEMS = ("search", "repair", "generation")
@@ -96,28 +96,36 @@ class Problems:
     Args:
         executor: Runs programs.
         split: What is reported.
+        sizes: How many tasks each problem has.
+        corpus: Source of described functions for search.
 
     Raises:
         ConfigurationError: If the split is neither "test" nor "validation".
     """
 
-    def __init__(self, executor: Executor, split: str = "test", sizes: dict[str, Sizes] | None = None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        split: str = "test",
+        sizes: Mapping[str, Sizes] | None = None,
+        corpus: str = "stdlib",
+    ) -> None:
         if split not in ("test", "validation"):
             raise ConfigurationError(f"The split to report is 'test' or 'validation', got {split!r}.")
-        self.executor, self.split, self.sizes = executor, split, sizes or SIZES
+        self.executor, self.split, self.sizes, self.corpus = executor, split, sizes or SIZES, corpus
         self._known: dict[str, Problem] = {}
 
     def __getitem__(self, name: str) -> Problem:
         """A problem of `PROBLEMS`."""
         if name not in self._known:
-            tasks = _tasks(name, self.sizes[name], self.executor)
+            tasks = _tasks(name, self.sizes[name], self.executor, self.corpus)
             self._known[name] = Problem(name, tasks, self.executor, self.split)
         return self._known[name]
 
 
-def _tasks(name: str, sizes: Sizes, executor: Executor) -> TaskSet[Any]:
+def _tasks(name: str, sizes: Sizes, executor: Executor, corpus: str) -> TaskSet[Any]:
     if name == "search":
-        whole = SearchSet.of(load("stdlib"))
+        whole = SearchSet.of(load(corpus))
         splits = {split: _first(whole.splits[split], sizes, split) for split in ("train", "validation", "test")}
         kept = {task_id for ids in splits.values() for task_id in ids}
         return replace(whole, tasks=tuple(task for task in whole.tasks if task.task_id in kept), splits=splits)
