@@ -52,14 +52,16 @@ def plan(seeds: int, tables: Sequence[str] = TABLES, few: bool = False) -> list[
         tables: Some of `TABLES`.
         few: Three methods, no ablations.
     """
-    runs = []
-    for problem in PROBLEMS if "table 1" in tables else ():
-        for seed in range(seeds):
-            runs += [Run("table 1", problem, name, METHODS[name], seed) for name in (QUICK if few else METHODS)]
-    for seed in range(seeds if "overhead" in tables else 0):
-        runs.append(Run("overhead", ABLATED, DCRL, METHODS[DCRL], seed))
-    for seed in range(seeds if "table 2" in tables and not few else 0):
-        runs += [Run("table 2", ABLATED, name, ABLATIONS[name], seed) for name in ABLATIONS if name != DCRL]
+    runs: list[Run] = []
+    names = QUICK if few else tuple(METHODS)
+    for problem in PROBLEMS:
+        if "table 1" in tables:
+            runs += [Run("table 1", problem, name, METHODS[name], seed) for seed in range(seeds) for name in names]
+        if "overhead" in tables and problem == ABLATED:
+            runs += [Run("overhead", problem, DCRL, METHODS[DCRL], seed) for seed in range(seeds)]
+    if "table 2" in tables and not few:
+        others = [name for name in ABLATIONS if name != DCRL]
+        runs += [Run("table 2", ABLATED, name, ABLATIONS[name], seed) for seed in range(seeds) for name in others]
     return runs
 
 
@@ -134,7 +136,7 @@ def _play(
     missing = [run for run in runs if run.key not in known]
     if not missing:
         return []
-    began = time.perf_counter()
+    began, commit = time.perf_counter(), _commit()
     store = SqliteStore(options.cache) if options.cache else MemoryStore()
     bench = Bench(Problems(CachedExecutor(open_executor("local:2"), store), settings.split), settings)
     found: list[dict[str, Any]] = []
@@ -144,7 +146,7 @@ def _play(
                 print(f"{len(missing) - len(found)} runs are left; the same command goes on.", file=sys.stderr)
                 break
             bar.set_postfix_str(run.key)
-            found.append(bench.play(run))
+            found.append(bench.play(run) | {"commit": commit})
             with options.json.open("a") as file:
                 file.write(json.dumps(found[-1]) + "\n")
             bar.update()

@@ -64,8 +64,10 @@ METHODS = {
     DCRL: Method(mode="dcrl"),
     "CURL-style": Method("curl"),
     "TACO-style": Method("taco"),
+    "static at 0.5": Method(schedule={"temperature": 0.5}),
 }
-"""Table 1. The first is attention without alignment, as in UCP; the second is as in ArchBERT."""
+"""Table 1. The first is attention without alignment, as in UCP; the second is as in ArchBERT. The last tells a
+temperature that moves from one that is only higher."""
 
 ABLATIONS = {
     DCRL: METHODS[DCRL],

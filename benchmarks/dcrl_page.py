@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.evaluation import Interval
 from benchmarks.dcrl_methods import DCRL, NONE, STATIC
@@ -17,7 +18,8 @@ from benchmarks.dterm_scores import LEAST_SEEDS
 __all__ = ["report", "verdicts", "write"]
 
 Record = dict[str, Any]
-PICTURED = (NONE, STATIC, "curriculum", "closed form", DCRL, "CURL-style", "TACO-style")
+Measure = Callable[[Sequence[Record]], NDArray[np.float64]]
+PICTURED = (NONE, STATIC, "curriculum", "closed form", DCRL, "CURL-style", "TACO-style", "static at 0.5")
 GATED = STATIC, DCRL
 
 
@@ -43,19 +45,21 @@ def _table(found: dict[str, list[Record]], problem: str, against: Sequence[str])
     accuracy = problem == "search"
     names = [METRICS[problem], *(["accuracy"] if accuracy else []), "while training", "episodes to 90 %"]
     lines = [
-        f"| method | seeds | {' | '.join(names)} | {' | '.join(f'{METRICS[problem]} - {name}' for name in against)} |",
-        "|---|---|" + "---|" * (len(names) + len(against)),
+        f"| method | seeds | {' | '.join(names)} | {' | '.join(f'{METRICS[problem]} - {name}' for name in against)} | "
+        f"while training - {against[-1]} |",
+        "|---|---|" + "---|" * (len(names) + len(against) + 1),
     ]
     for method, runs in found.items():
         values = [scores(runs), *([scores(runs, "success")] if accuracy else []), learning(runs), reached(runs)]
         cells = [str(interval(each)) for each in values]
         cells += ["" if other == method else _gap(runs, found.get(other, [])) for other in against]
+        cells.append("" if method == against[-1] else _gap(runs, found.get(against[-1], []), learning))
         lines.append(f"| {method} | {len(runs)} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", "Percent: interquartile mean over seeds [95 % bootstrap]. Differences seed by seed."])
 
 
-def _gap(runs: Sequence[Record], others: Sequence[Record]) -> str:
-    found = gap(runs, others)
+def _gap(runs: Sequence[Record], others: Sequence[Record], measure: Measure = scores) -> str:
+    found = gap(runs, others, measure)
     return "" if found is None else f"{found.estimate:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
 
 
@@ -90,6 +94,8 @@ def verdicts(records: Sequence[Record]) -> list[str]:
     for problem in PROBLEMS:
         found = table(records, "table 1", problem)
         lines += [_verdict(problem, METRICS[problem], found, other) for other in (NONE, STATIC) if other in found]
+        if STATIC in found:
+            lines.append(_verdict(problem, "while training", found, STATIC, learning))
         found = {DCRL: found.get(DCRL, []), **table(records, "table 2", problem)}
         if found[DCRL] and len(found) > 1:
             lines.append(_verdict(problem, METRICS[problem], found, DCRL))
@@ -102,11 +108,11 @@ def verdicts(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _verdict(problem: str, metric: str, found: dict[str, list[Record]], other: str) -> str:
+def _verdict(problem: str, metric: str, found: dict[str, list[Record]], other: str, measure: Measure = scores) -> str:
     """Which methods are above and below another, and which cannot be told apart from it."""
     told: dict[str, list[str]] = {"above": [], "below": [], "not separable": [], "too few seeds": []}
     for name, runs in found.items():
-        each = gap(runs, found[other])
+        each = gap(runs, found[other], measure)
         if name == other or each is None:
             continue
         few = len(common(runs, found[other])) < LEAST_SEEDS
@@ -131,10 +137,11 @@ def write(folder: Path, head: Record, records: Sequence[Record]) -> None:
     seeds = sorted({record["seed"] for record in records})
     spent = [sum(record[key] for record in records) / 60 for key in ("whole_s", "whole_cpu_s")]
     settings = head["settings"]
+    commits = dict.fromkeys([head["commit"], *(record["commit"] for record in records if "commit" in record)])
     text = PAGE.format(
         report=report(records), head=head, budgets=budgets, seeds=", ".join(map(str, seeds)), runs=len(records),
         wall=spent[0], cpu=spent[1], learning_rate=settings["learning_rate"], rate=settings["contrastive_rate"],
-        split=settings["split"],
+        split=settings["split"], commits=", ".join(commits),
     )  # fmt: skip
     (folder / "dcrl.md").write_text(text)
 
@@ -169,7 +176,7 @@ def _picture(path: Path, records: Sequence[Record], draw: Callable[[Any, dict[st
     labels: dict[str, Any] = {}
     for axis in axes:
         labels |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(labels.values(), labels, loc="outside lower center", ncols=7, fontsize=7)
+    figure.legend(labels.values(), labels, loc="outside lower center", ncols=8, fontsize=7)
     figure.savefig(path, dpi=110)
 
 
@@ -243,12 +250,13 @@ Figure 4, the gate between code and text:
 - All methods of a seed begin with the same weights: those of the same fusion, after the same gradient steps of
   imitation on the tasks "shown", which PPO never sees. Extractor of width 64, one layer; learning rates
   {learning_rate} (PPO) and {rate} (objectives beside it). Before each rollout come n_steps contrastive steps, or as
-  many of CURL or TACO; the schedule adapts every k of them, for the paper's 100 are more than a run has.
+  many of CURL or TACO, which embeds two states and so takes longer; the schedule adapts every k of them, for the
+  paper's 100 are more than a run has.
 - The margin is to a random negative. To the hardest one, the default of `ContrastiveCallback`, all embeddings fell
   together at temperatures near 1, where the dynamic methods begin (separation 0.0003 after 56 steps, against 0.19).
 - CURL's views of a function in search lack 30 % of its words, for names are no slots there; TACO looks one action
   ahead. The reward is the task's alone but in the row "with alignment reward", eq. 7 in the form "progress".
 - Budgets were chosen in pilots of seed 100 on the split "validation"; reported are seeds {seeds} on "{split}".
 - Intervals draw seeds, tasks fixed: they tell what other seeds would do, not other tasks.
-- Commit {head[commit]}, {head[machine]}. {runs} runs, {wall:.0f} minutes of wall and {cpu:.0f} of CPU time.
+- Commit {commits}, {head[machine]}. {runs} runs, {wall:.0f} minutes of wall and {cpu:.0f} of CPU time.
 """

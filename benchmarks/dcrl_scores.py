@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,14 +73,18 @@ def common(first: Sequence[Record], second: Sequence[Record]) -> list[int]:
     return sorted({run["seed"] for run in first} & {run["seed"] for run in second})
 
 
-def gap(first: Sequence[Record], second: Sequence[Record], key: str = "") -> Interval | None:
+def gap(
+    first: Sequence[Record],
+    second: Sequence[Record],
+    measure: Callable[[Sequence[Record]], NDArray[np.float64]] = scores,
+) -> Interval | None:
     """Interquartile mean of the differences seed by seed, in points; None where no seed is common."""
     seeds = common(first, second)
     if not seeds:
         return None
     ours, theirs = ({run["seed"]: run for run in runs} for runs in (first, second))
     pairs = [[ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]]
-    return interval(scores(pairs[0], key) - scores(pairs[1], key))
+    return interval(measure(pairs[0]) - measure(pairs[1]))
 
 
 def overheads(records: Sequence[Record]) -> dict[str, dict[str, Interval]]:
