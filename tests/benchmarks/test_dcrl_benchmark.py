@@ -224,7 +224,8 @@ def test_a_verdict_says_what_the_interval_says():
     runs += [record("CURL-style", seed, 0.1) for seed in range(5)] + [record(DCRL, seed, 0.9) for seed in range(4)]
     told = "\n".join(verdicts(runs + [measured(seed, 1.02, 0.2) for seed in range(5)]))
     assert (
-        f"search, MRR, against {NONE}: above: static (+20.0); below: CURL-style (-20.0); not separable: curriculum (+0.0); "
+        f"search, MRR, against {NONE}: above: static (+20.0); below: CURL-style (-20.0); "
+        "not separable: curriculum (+0.0); "
         "too few seeds: DCRL (+60.0)."
     ) in told
     assert "DCRL / static 1.020 [1.020, 1.020] is within the bound of 1.08" in told
