@@ -112,12 +112,12 @@ def _run(options: argparse.Namespace) -> int:
         )
     runs = plan(1 if options.quick else options.seeds, options.tables, options.quick)
     records += _play(runs, records, settings, options)
-    keys = {run.key for run in runs}
+    keys, made = {run.key for run in runs}, {record["key"] for record in records}
     records = [record for record in records if record["key"] in keys]
     if records:
         print(report(records))
     if options.results and records:
-        write(options.results, head, records)
+        write(options.results, head, records, [f"{run.table} {run.problem}" for run in runs if run.key not in made])
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,15 @@ def _within(each: Interval, bound: float) -> str:
     return f"above the bound of {bound:g}" if each.low > bound else f"not separable from the bound of {bound:g}"
 
 
-def write(folder: Path, head: Record, records: Sequence[Record]) -> None:
-    """Write dcrl.md and its three pictures."""
+def write(folder: Path, head: Record, records: Sequence[Record], missing: Sequence[str] = ()) -> None:
+    """Write dcrl.md and its three pictures.
+
+    Args:
+        folder: Where to.
+        head: First line of the file of runs.
+        records: The runs.
+        missing: Table and problem of each run that was not made yet.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in (("dcrl", _learning), ("dcrl_alignment", _alignment), ("dcrl_gate", _gates)):
         _picture(folder / f"{name}.png", records, draw)
@@ -141,9 +149,15 @@ def write(folder: Path, head: Record, records: Sequence[Record]) -> None:
     text = PAGE.format(
         report=report(records), head=head, budgets=budgets, seeds=", ".join(map(str, seeds)), runs=len(records),
         wall=spent[0], cpu=spent[1], learning_rate=settings["learning_rate"], rate=settings["contrastive_rate"],
-        split=settings["split"], commits=", ".join(commits),
+        split=settings["split"], commits=", ".join(commits), missing=_missing(missing),
     )  # fmt: skip
     (folder / "dcrl.md").write_text(text)
+
+
+def _missing(parts: Sequence[str]) -> str:
+    if not parts:
+        return ""
+    return f"Unfinished, runs that are missing: {', '.join(f'{k} {n}' for k, n in Counter(parts).items())}.\n\n"
 
 
 def _budget(problem: str, settings: Record) -> str:
@@ -224,7 +238,7 @@ PAGE = """# Code and text aligned while the agent learns (DCRL)
 
 `{head[command]}`
 
-{report}
+{missing}{report}
 
 Figure 2, learning curves, means over seeds:
 

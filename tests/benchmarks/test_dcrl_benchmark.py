@@ -249,7 +249,7 @@ def test_the_page_has_every_table_and_picture(tmp_path):
     ):
         assert part in text
     head = {"settings": asdict(Settings()), "command": "python -m benchmarks.dcrl", "commit": "abc", "machine": "m"}
-    write(tmp_path, json.loads(json.dumps(head)), json.loads(json.dumps(runs)))
+    write(tmp_path, json.loads(json.dumps(head)), json.loads(json.dumps(runs)), ["table 2 search"] * 3)
     page = (tmp_path / "dcrl.md").read_text()
     for part in (
         "python -m benchmarks.dcrl",
