@@ -7,7 +7,7 @@ the same program in the same split wherever it is used; translations by pattern 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -213,15 +213,18 @@ class AllOrNothing(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, reward, terminated, truncated, info
 
 
-def families(executor: Executor, train: int = 16, test: int = 8) -> dict[str, TaskSet[Any]]:
+def families(
+    executor: Executor, train: int = 16, test: int = 8, names: Sequence[str] = tuple(FAMILIES)
+) -> dict[str, TaskSet[Any]]:
     """The tasks of each type: the short ones whose reference can be written.
 
     Args:
         executor: Runs test code and programs.
         train: Most tasks of the split "train".
         test: Most tasks of "validation" and of "test".
+        names: Some types.
     """
-    return {name: _short(family, family.tasks(executor), executor, train, test) for name, family in FAMILIES.items()}
+    return {name: _short(FAMILIES[name], FAMILIES[name].tasks(executor), executor, train, test) for name in names}
 
 
 def _short(family: Family, tasks: TaskSet[Any], executor: Executor, train: int, test: int) -> TaskSet[Any]:
