@@ -55,7 +55,8 @@ class ContrastiveCallback(AuxiliaryCallback):
         experience: Steps of the last rollout that the policy's gradient is taken of.
         diagnose: Also measure the interference in modes that need no hypergradient.
         margin_form: As for `contrastive_loss`.
-        negative: As for `contrastive_loss`.
+        negative: As for `contrastive_loss`. At temperatures near 1, where `dcrl`, `closed` and `curriculum` begin, the
+            hardest one makes all embeddings fall together (separation 0.0003 after 56 steps of search; random 0.19).
         symmetric: As for `contrastive_loss`.
         margin_weight: As for `contrastive_loss`.
         add_solved: Add the last code of each episode with `info["is_success"]` to the pairs, under `info["task_id"]`.
@@ -80,7 +81,7 @@ class ContrastiveCallback(AuxiliaryCallback):
         experience: int = 256,
         diagnose: bool = True,
         margin_form: str = "softplus",
-        negative: str = "hardest",
+        negative: str = "random",
         symmetric: bool = True,
         margin_weight: float = 1.0,
         add_solved: bool = False,

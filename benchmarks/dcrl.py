@@ -29,7 +29,7 @@ from benchmarks.dcrl_methods import ABLATIONS, DCRL, METHODS, NONE, STATIC
 from benchmarks.dcrl_page import report, write
 from benchmarks.dcrl_runs import Bench, Run, Settings
 from benchmarks.dcrl_tasks import PROBLEMS, Problems
-from benchmarks.dterm import finished
+from benchmarks.dterm import finished, mend
 from code_envs.errors import CodeEnvsError, ConfigurationError
 from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.pool import open_executor
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace) -> int:
         settings = quick(settings)
     head, records = finished(options.json)
     if options.json.exists():
-        _mend(options.json)
+        mend(options.json)
     if head is None:
         head = _head(settings)
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -119,13 +119,6 @@ def _run(options: argparse.Namespace) -> int:
     if options.results and records:
         write(options.results, head, records, [f"{run.table} {run.problem}" for run in runs if run.key not in made])
     return 0
-
-
-def _mend(path: Path) -> None:
-    """Take away a last line that was cut off, so that the next run has a line of its own."""
-    text = path.read_text()
-    if not text.endswith("\n"):
-        path.write_text(text[: text.rfind("\n") + 1])
 
 
 def _play(

@@ -266,7 +266,7 @@ Figure 4, the gate between code and text:
   {learning_rate} (PPO) and {rate} (objectives beside it). Before each rollout come n_steps contrastive steps, or as
   many of CURL or TACO, which embeds two states and so takes longer; the schedule adapts every k of them, for the
   paper's 100 are more than a run has.
-- The margin is to a random negative. To the hardest one, the default of `ContrastiveCallback`, all embeddings fell
+- The margin is to a random negative. To the hardest one of the batch, as in the paper, all embeddings fell
   together at temperatures near 1, where the dynamic methods begin (separation 0.0003 after 56 steps, against 0.19).
 - CURL's views of a function in search lack 30 % of its words, for names are no slots there; TACO looks one action
   ahead. The reward is the task's alone but in the row "with alignment reward", eq. 7 in the form "progress".

@@ -34,7 +34,7 @@ from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.pool import open_executor
 from code_envs.execution.stores import MemoryStore, SqliteStore
 
-__all__ = ["TABLES", "finished", "main", "plan"]
+__all__ = ["TABLES", "finished", "main", "mend", "plan"]
 
 TABLES = ("table 1", "table 2", "figure 2")
 SPARSE = ("Success only", "Uniform", "Expert", "GradNorm", "DTERM", "Oracle")
@@ -99,6 +99,13 @@ def finished(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     return (rows[0], rows[1:]) if rows else (None, [])
 
 
+def mend(path: Path) -> None:
+    """Take away a last line that was cut off, so that the next run has a line of its own."""
+    text = path.read_text()
+    if not text.endswith("\n"):
+        path.write_text(text[: text.rfind("\n") + 1])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dterm", description=__doc__.split("\n\n")[0])
@@ -127,6 +134,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.quick:
         settings = replace(settings, steps=min(options.steps, 4000), tries=2)
     head, records = finished(options.json)
+    if options.json.exists():
+        mend(options.json)
     if head is None:
         head = _head(settings)
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -177,6 +177,8 @@ def test_a_file_that_was_cut_off_is_gone_on_with(tmp_path):
     assert dterm.finished(path) == (None, [])
     path.write_text('{"settings": {}}\n{"key": "a"}\n{"key": "b')
     assert dterm.finished(path) == ({"settings": {}}, [{"key": "a"}])
+    dterm.mend(path)
+    assert path.read_text() == '{"settings": {}}\n{"key": "a"}\n'
     path.write_text('{"settings": {}}\n{"key": "a\n{"key": "b"}\n')
     with pytest.raises(ConfigurationError, match="line 2: expected a run"):
         dterm.finished(path)
