@@ -3,8 +3,8 @@
     a_ct = softmax(q_c k_t^T / (tau sqrt d)) v_t        what code reads in text
     a_tc = softmax(q_t k_c^T / (tau sqrt d)) v_c        what text reads in code
 
-Tokens are packed: sample i has the rows `offsets[i]` to `offsets[i + 1]`. Where a sample has no tokens to be read, zeros
-are read. The kernel is differentiable once, in queries, keys, values and tau; the reference as often as one likes.
+Tokens are packed: sample i has the rows `offsets[i]` to `offsets[i + 1]`. Where a sample has no tokens to be read,
+zeros are read. The kernel is differentiable once, in queries, keys, values and tau; the reference any number of times.
 
 Source: DCRL, eq. 11-15; online softmax as in FlashAttention (Dao et al. 2022).
 """
@@ -12,6 +12,7 @@ Source: DCRL, eq. 11-15; online softmax as in FlashAttention (Dao et al. 2022).
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import torch
 
@@ -68,7 +69,7 @@ def cross_modal_attention(
     if not uses_triton(kernel, qkv_code):
         return attention_reference(qkv_code, qkv_text, code_offsets, text_offsets, tau)
     arguments = _prepared(qkv_code, qkv_text, code_offsets, text_offsets, tau, tiled)
-    return operators.attention(*arguments[:6], *arguments[6:])[:2]
+    return operators.attention(*arguments)[:2]
 
 
 def cross_modal_pool(
@@ -248,9 +249,7 @@ def _check(
             f"{tuple(code.shape)} {code.dtype} and {tuple(text.shape)} {text.dtype}."
         )
     if code_offsets.ndim != 1 or len(code_offsets) < 1 or code_offsets.shape != text_offsets.shape:
-        raise ValueError(
-            f"Both offsets are (B + 1,), not {tuple(code_offsets.shape)} and {tuple(text_offsets.shape)}."
-        )
+        raise ValueError(f"Both offsets are (B + 1,), not {tuple(code_offsets.shape)} and {tuple(text_offsets.shape)}.")
     samples = len(code_offsets) - 1
     if tuple(tau.shape) not in ((), (samples,)):
         raise ValueError(f"tau is () or ({samples},), not {tuple(tau.shape)}.")
@@ -267,7 +266,7 @@ def _prepared(
     text_offsets: torch.Tensor,
     tau: torch.Tensor,
     tiled: Tiles | None,
-) -> tuple:
+) -> tuple[Any, ...]:
     offsets = code_offsets.int(), text_offsets.int()
     if tiled is None:
         tiled = tiles(*offsets, len(code), len(text), tile_rows(code.shape[-1], code.dtype))

@@ -13,6 +13,10 @@ from agents.kernels import triton_cross_modal as kernels
 __all__ = ["attend", "gradients", "pool", "pool_gradients"]
 
 Tensors = tuple[torch.Tensor, ...]
+NO_GPU = (
+    "The fused cross-modal attention runs on CUDA. On a CPU it runs only in Triton's interpreter, for tests: set "
+    'TRITON_INTERPRET=1 before Triton is imported; or use kernel="reference".'
+)
 STAGES = {"attend": 2, "pool": 2, "pool_deltas": 2, "gradients": 1}
 """Software pipelining; the gradients hold ten tiles already."""
 
@@ -22,6 +26,8 @@ class _Batch:
 
     def __init__(self, inputs: Tensors, code_slots: int, rows: int, tf32: bool) -> None:
         self.inputs = tuple(each.contiguous() for each in inputs)
+        if not inputs[0].is_cuda and isinstance(kernels.attend, triton.JITFunction):
+            raise RuntimeError(NO_GPU)
         self.code, self.text, self.code_offsets, self.text_offsets, self.places, self.temperature = self.inputs
         self.code_slots, self.rows = code_slots, rows
         self.slots, self.samples = len(self.places), len(self.temperature)
@@ -69,10 +75,11 @@ def attend(inputs: Tensors, code_slots: int, rows: int, tf32: bool) -> Tensors:
         tf32: Multiply float32 matrices with 10 bits of mantissa.
 
     Returns:
-        What each token reads, (N, H, d) for code and text, and its level, log2 of the sum of exponentials, (N, H).
+        What each token reads, (N, H, d) for code and text, and its levels, largest
+        logit (base 2) and one over the sum of exponentials, (N, H, 2) float32.
     """
     batch = _Batch(inputs, code_slots, rows, tf32)
-    outs, levels = batch.tokens(batch.heads, batch.width), batch.tokens(batch.heads, dtype=torch.float32)
+    outs, levels = batch.tokens(batch.heads, batch.width), batch.tokens(batch.heads, 2, dtype=torch.float32)
     _attend(batch, outs, levels, OUTPUT=True)
     return *outs, *levels
 
@@ -82,7 +89,9 @@ def _attend(batch: _Batch, outs: Tensors, levels: Tensors, **constants: bool) ->
     batch.by_slot(kernels.attend, code, text, *outs, *levels, *rest, batch.code_slots, batch.factor, **constants)
 
 
-def gradients(inputs: Tensors, outs: Tensors, levels: Tensors, d_outs: Tensors, code_slots: int, rows: int, tf32: bool) -> Tensors:
+def gradients(
+    inputs: Tensors, outs: Tensors, levels: Tensors, d_outs: Tensors, code_slots: int, rows: int, tf32: bool
+) -> Tensors:
     """Gradients of `attend` in code, text and temperatures.
 
     Args:
@@ -99,7 +108,9 @@ def gradients(inputs: Tensors, outs: Tensors, levels: Tensors, d_outs: Tensors, 
     return _gradients(batch, outs, d_outs, levels, deltas=levels, pooled=False)
 
 
-def _gradients(batch: _Batch, outs: Tensors, d_outs: Tensors, levels: Tensors, deltas: Tensors, pooled: bool) -> Tensors:
+def _gradients(
+    batch: _Batch, outs: Tensors, d_outs: Tensors, levels: Tensors, deltas: Tensors, pooled: bool
+) -> Tensors:
     grads = batch.tokens(3, batch.heads, batch.width)
     parts = batch.empty(batch.slots, batch.heads, dtype=torch.float32)
     code, text, *rest = batch.inputs
@@ -128,10 +139,10 @@ def pool(inputs: Tensors, gate: torch.Tensor | None, code_slots: int, rows: int,
         tf32: As for `attend`.
 
     Returns:
-        The blend (B, D), or (0,) without a gate; both means (B, D); and the levels (N, H).
+        The blend (B, D), or (0,) without a gate; both means (B, D); and the levels (N, H, 2).
     """
     batch = _Batch(inputs, code_slots, rows, tf32)
-    levels = batch.tokens(batch.heads, dtype=torch.float32)
+    levels = batch.tokens(batch.heads, 2, dtype=torch.float32)
     _attend(batch, levels, levels, OUTPUT=False)
     size = (batch.samples, batch.heads * batch.width)
     means = batch.empty(*size), batch.empty(*size)
@@ -143,7 +154,9 @@ def pool(inputs: Tensors, gate: torch.Tensor | None, code_slots: int, rows: int,
     return blend, *means, *levels
 
 
-def pool_gradients(inputs: Tensors, levels: Tensors, d_means: Tensors, code_slots: int, rows: int, tf32: bool) -> Tensors:
+def pool_gradients(
+    inputs: Tensors, levels: Tensors, d_means: Tensors, code_slots: int, rows: int, tf32: bool
+) -> Tensors:
     """Gradients of both means in code, text and temperatures.
 
     Args:

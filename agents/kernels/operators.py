@@ -43,7 +43,7 @@ def attention(
 
 @attention.register_fake
 def _(code: Any, text: Any, *_: Any) -> Tensors:
-    levels = [each.new_empty(each.shape[0], each.shape[2], dtype=torch.float32) for each in (code, text)]
+    levels = [each.new_empty(each.shape[0], each.shape[2], 2, dtype=torch.float32) for each in (code, text)]
     return code.new_empty(code[:, 0].shape), text.new_empty(text[:, 0].shape), *levels
 
 
@@ -69,9 +69,11 @@ def pool(
 
 
 @pool.register_fake
-def _(code: Any, text: Any, code_offsets: Any, text_offsets: Any, places: Any, temperature: Any, gate: Any, *_: Any) -> Tensors:
+def _(
+    code: Any, text: Any, code_offsets: Any, text_offsets: Any, places: Any, temperature: Any, gate: Any, *_: Any
+) -> Tensors:
     size = temperature.shape[0], code.shape[2] * code.shape[3]
-    levels = [each.new_empty(each.shape[0], each.shape[2], dtype=torch.float32) for each in (code, text)]
+    levels = [each.new_empty(each.shape[0], each.shape[2], 2, dtype=torch.float32) for each in (code, text)]
     blend = code.new_empty(0) if gate is None else code.new_empty(size)
     return blend, code.new_empty(size), code.new_empty(size), *levels
 

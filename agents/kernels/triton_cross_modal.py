@@ -4,7 +4,9 @@ A program owns one tile of tokens and one head. Forward, the tile's queries read
 the same tile asks and is told: one pass over the other modality gives the gradients of its queries, keys and values, so
 that every number has one writer and no atomics are needed. Logits carry log2(e), for exp2 is what GPUs have.
 
-The gradient in the temperature is a by-product: `sum_j dS_ij S_ij = <q_i, dq_i>` for logits S.
+Two choices are for accuracy. Of each row the largest logit and the sum of exponentials are kept apart, for the logarithm
+of their product loses digits where attention is cold. The temperature's gradient, `sum_ij dS_ij S_ij` for logits S, is
+taken of `S_ij - max_j S_ij`: `sum_j dS_ij` is zero but for rounding, which large logits would blow up.
 """
 
 from __future__ import annotations
@@ -46,6 +48,13 @@ def _store(
 
 
 @triton.jit
+def _levels(levels, rows, real, head, HEADS: tl.constexpr):
+    """Largest logit of each row, and one over its sum of exponentials."""
+    at = 2 * (rows * HEADS + head)
+    return tl.load(levels + at, mask=real, other=0.0), tl.load(levels + at + 1, mask=real, other=0.0)
+
+
+@triton.jit
 def _attend_tile(
     asks, told, out, levels, asks_offsets, told_offsets, sample, start, head, scale, OUTPUT: tl.constexpr,
     HEADS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr, ROWS: tl.constexpr, PRECISION: tl.constexpr,
@@ -76,7 +85,9 @@ def _attend_tile(
             top = higher
         heard = total > 0  # nobody is there to be asked: zeros
         total = tl.where(heard, total, 1.0)
-        tl.store(levels + rows * HEADS + head, tl.where(heard, top + tl.log2(total), 0.0), mask=real)
+        at = 2 * (rows * HEADS + head)
+        tl.store(levels + at, tl.where(heard, top, 0.0), mask=real)
+        tl.store(levels + at + 1, 1.0 / total, mask=real)
         if OUTPUT:
             _store(out, read / total[:, None], rows, real, 0, 1, head, HEADS, WIDTH, PADDED)
 
@@ -87,7 +98,7 @@ def attend(
     code_slots, factor, OUTPUT: tl.constexpr,
     HEADS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr, ROWS: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """Attention in both directions, and each row's log2 of the sum of exponentials; grid (slots, heads)."""
+    """Attention in both directions, and each row's levels: largest logit, 1 / sum; grid (slots, heads)."""
     slot, head = tl.program_id(0), tl.program_id(1)
     sample, start = tl.load(places + 2 * slot), tl.load(places + 2 * slot + 1)
     scale = factor * 1.4426950408889634 / tl.load(temperature + sample)
@@ -118,7 +129,8 @@ def _gradient_tile(
         query = _load(own, rows, real, QUERY, 3, head, HEADS, WIDTH, PADDED)
         key = _load(own, rows, real, KEY, 3, head, HEADS, WIDTH, PADDED)
         value = _load(own, rows, real, VALUE, 3, head, HEADS, WIDTH, PADDED)
-        levels = tl.load(own_levels + rows * HEADS + head, mask=real, other=0.0)
+        top, inverse = _levels(own_levels, rows, real, head, HEADS)
+        moved = tl.zeros([ROWS], tl.float32)
         d_query = tl.zeros([ROWS, PADDED], tl.float32)
         d_key = tl.zeros([ROWS, PADDED], tl.float32)
         d_value = tl.zeros([ROWS, PADDED], tl.float32)
@@ -140,18 +152,21 @@ def _gradient_tile(
             its_key = _load(other, others, there, KEY, 3, head, HEADS, WIDTH, PADDED)
             its_value = _load(other, others, there, VALUE, 3, head, HEADS, WIDTH, PADDED)
             logits = tl.dot(query, tl.trans(its_key), input_precision=PRECISION) * scale
-            weights = tl.where(both, tl.exp2(logits - levels[:, None]), 0.0)
+            logits = tl.where(both, logits - top[:, None], 0.0)
+            weights = tl.where(both, tl.exp2(logits) * inverse[:, None], 0.0)
             if POOLED:
                 change = weights * (tl.sum(its_value.to(tl.float32) * own_row[None, :], 1)[None, :] - deltas[:, None])
             else:
                 change = tl.dot(d_out, tl.trans(its_value), input_precision=PRECISION)
                 change = weights * (change - deltas[:, None])
+            moved += tl.sum(change * logits, 1)
             d_query += tl.dot(change.to(its_key.dtype), its_key, input_precision=PRECISION)
             # the tile is told
             its_query = _load(other, others, there, QUERY, 3, head, HEADS, WIDTH, PADDED)
-            its_levels = tl.load(other_levels + others * HEADS + head, mask=there, other=0.0)
+            its_top, its_inverse = _levels(other_levels, others, there, head, HEADS)
             logits = tl.dot(key, tl.trans(its_query), input_precision=PRECISION) * scale
-            weights = tl.where(both, tl.exp2(logits - its_levels[None, :]), 0.0)
+            logits = tl.where(both, logits - its_top[None, :], 0.0)
+            weights = tl.where(both, tl.exp2(logits) * its_inverse[None, :], 0.0)
             if POOLED:
                 its_deltas = tl.load(other_deltas + others * HEADS + head, mask=there, other=0.0)
                 share += tl.sum(weights, 1)
@@ -171,7 +186,7 @@ def _gradient_tile(
         _store(own_grad, d_query, rows, real, QUERY, 3, head, HEADS, WIDTH, PADDED)
         _store(own_grad, d_key, rows, real, KEY, 3, head, HEADS, WIDTH, PADDED)
         _store(own_grad, d_value, rows, real, VALUE, 3, head, HEADS, WIDTH, PADDED)
-        tl.store(parts + slot * HEADS + head, -tl.sum(query.to(tl.float32) * d_query) / tau)
+        tl.store(parts + slot * HEADS + head, -tl.sum(moved) * 0.6931471805599453 / tau)
     else:
         tl.store(parts + slot * HEADS + head, 0.0)
 
@@ -254,9 +269,10 @@ def _pool_direction(
             rows = start + tl.arange(0, ROWS)
             real = rows < last
             query = _load(asks, rows, real, QUERY, 3, head, HEADS, WIDTH, PADDED)
-            level = tl.load(levels + rows * HEADS + head, mask=real, other=0.0)
+            top, inverse = _levels(levels, rows, real, head, HEADS)
             logits = tl.dot(query, tl.trans(key), input_precision=PRECISION) * scale
-            share += tl.sum(tl.where(real[:, None] & there[None, :], tl.exp2(logits - level[:, None]), 0.0), 0)
+            logits = tl.where(real[:, None] & there[None, :], logits - top[:, None], float("-inf"))
+            share += tl.sum(tl.exp2(logits) * inverse[:, None], 0)
         value = _load(told, others, there, VALUE, 3, head, HEADS, WIDTH, PADDED)
         pooled += tl.sum(share[:, None] * value.to(tl.float32), 0)
     return pooled / tl.maximum(last - first, 1)
@@ -298,7 +314,7 @@ def _deltas_tile(
         rows = first + start + tl.arange(0, ROWS)
         real = rows < last
         query = _load(asks, rows, real, QUERY, 3, head, HEADS, WIDTH, PADDED)
-        level = tl.load(levels + rows * HEADS + head, mask=real, other=0.0)
+        top, inverse = _levels(levels, rows, real, head, HEADS)
         row = _mean_row(rows_d, sample, last - first, head, HEADS, WIDTH, PADDED)
         total = tl.zeros([ROWS], tl.float32)
         for begin in range(told_first, told_last, ROWS):
@@ -307,7 +323,8 @@ def _deltas_tile(
             key = _load(told, others, there, KEY, 3, head, HEADS, WIDTH, PADDED)
             value = _load(told, others, there, VALUE, 3, head, HEADS, WIDTH, PADDED)
             logits = tl.dot(query, tl.trans(key), input_precision=PRECISION) * scale
-            weights = tl.where(there[None, :], tl.exp2(logits - level[:, None]), 0.0)
+            logits = tl.where(there[None, :], logits - top[:, None], float("-inf"))
+            weights = tl.exp2(logits) * inverse[:, None]
             total += tl.sum(weights * tl.sum(value.to(tl.float32) * row[None, :], 1)[None, :], 1)
         tl.store(deltas + rows * HEADS + head, total, mask=real)
 
