@@ -19,6 +19,8 @@ NO_GPU = (
 )
 STAGES = {"attend": 2, "pool": 2, "pool_deltas": 2, "gradients": 1}
 """Software pipelining; the gradients hold ten tiles already."""
+WARPS = {"attend": 4, "pool": 8, "pool_deltas": 4, "gradients": 8}
+"""With four warps, ptxas spills registers of these two (sm_90)."""
 
 
 class _Batch:
@@ -54,10 +56,12 @@ class _Batch:
     def _launch(self, kernel: Any, count: int, arguments: tuple[Any, ...], constants: dict[str, Any]) -> None:
         if not count:
             return
-        stages = STAGES[kernel.fn.__name__]
-        warps = 8 if self.rows * self.shape["PADDED"] > 4096 else 4
+        name = kernel.fn.__name__
         with torch.cuda.device_of(self.code):
-            kernel[(count, self.heads)](*arguments, **constants, **self.shape, num_stages=stages, num_warps=warps)
+            kernel[(count, self.heads)](
+                *arguments, **constants, **self.shape, num_stages=STAGES[name], num_warps=WARPS[name],
+                enable_fp_fusion=True,
+            )  # fmt: skip
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
@@ -90,7 +94,7 @@ def _attend(batch: _Batch, outs: Tensors, levels: Tensors, **constants: bool) ->
 
 
 def gradients(
-    inputs: Tensors, outs: Tensors, levels: Tensors, d_outs: Tensors, code_slots: int, rows: int, tf32: bool
+    inputs: Tensors, outs: Tensors, levels: Tensors, d_outs: Tensors, code_slots: int, rows: int, tf32: bool, tau: bool
 ) -> Tensors:
     """Gradients of `attend` in code, text and temperatures.
 
@@ -102,29 +106,32 @@ def gradients(
         code_slots: As for `attend`.
         rows: As for `attend`.
         tf32: As for `attend`.
+        tau: Compute the temperatures' gradient; else it is zeros.
     """
     batch = _Batch(inputs, code_slots, rows, tf32)
     d_outs = tuple(each.contiguous() for each in d_outs)
-    return _gradients(batch, outs, d_outs, levels, deltas=levels, pooled=False)
+    return _gradients(batch, outs, d_outs, levels, levels, POOLED=False, TAU=tau)
 
 
 def _gradients(
-    batch: _Batch, outs: Tensors, d_outs: Tensors, levels: Tensors, deltas: Tensors, pooled: bool
+    batch: _Batch, outs: Tensors, d_outs: Tensors, levels: Tensors, deltas: Tensors, **constants: bool
 ) -> Tensors:
     grads = batch.tokens(3, batch.heads, batch.width)
     parts = batch.empty(batch.slots, batch.heads, dtype=torch.float32)
     code, text, *rest = batch.inputs
     batch.by_slot(
         kernels.gradients, code, text, *grads, *outs, *d_outs, *levels, *deltas, *rest, parts,
-        batch.code_slots, batch.factor, POOLED=pooled,
+        batch.code_slots, batch.factor, **constants,
     )  # fmt: skip
+    if not constants["TAU"] or not batch.samples:
+        return *grads, torch.zeros_like(batch.temperature)
     sums = batch.empty(batch.samples, dtype=torch.float32)
-    if batch.samples:
-        with torch.cuda.device_of(code):
-            kernels.sum_by_sample[(batch.samples,)](
-                parts, sums, batch.code_offsets, batch.text_offsets, batch.code_slots,
-                HEADS=batch.heads, HEADS_PADDED=triton.next_power_of_2(batch.heads), ROWS=batch.rows,
-            )  # fmt: skip
+    with torch.cuda.device_of(code):
+        kernels.sum_by_sample[(batch.samples,)](
+            parts, sums, batch.code_offsets, batch.text_offsets, batch.code_slots,
+            HEADS=batch.heads, HEADS_PADDED=triton.next_power_of_2(batch.heads), ROWS=batch.rows,
+            enable_fp_fusion=True,
+        )  # fmt: skip
     return *grads, sums
 
 
@@ -155,7 +162,7 @@ def pool(inputs: Tensors, gate: torch.Tensor | None, code_slots: int, rows: int,
 
 
 def pool_gradients(
-    inputs: Tensors, levels: Tensors, d_means: Tensors, code_slots: int, rows: int, tf32: bool
+    inputs: Tensors, levels: Tensors, d_means: Tensors, code_slots: int, rows: int, tf32: bool, tau: bool
 ) -> Tensors:
     """Gradients of both means in code, text and temperatures.
 
@@ -166,10 +173,11 @@ def pool_gradients(
         code_slots: As for `attend`.
         rows: As for `attend`.
         tf32: As for `attend`.
+        tau: Compute the temperatures' gradient; else it is zeros.
     """
     batch = _Batch(inputs, code_slots, rows, tf32)
     d_means = tuple(each.contiguous() for each in d_means)
     deltas = batch.tokens(batch.heads, dtype=torch.float32)
     code, text, *rest = batch.inputs
     batch.by_slot(kernels.pool_deltas, code, text, *deltas, *d_means, *levels, *rest, batch.code_slots, batch.factor)
-    return _gradients(batch, levels, d_means, levels, deltas, pooled=True)
+    return _gradients(batch, levels, d_means, levels, deltas, POOLED=True, TAU=tau)

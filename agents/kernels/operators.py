@@ -51,11 +51,11 @@ def _(code: Any, text: Any, *_: Any) -> Tensors:
 def attention_backward(
     code: torch.Tensor, text: torch.Tensor, code_offsets: torch.Tensor, text_offsets: torch.Tensor,
     places: torch.Tensor, temperature: torch.Tensor, outs: list[torch.Tensor], levels: list[torch.Tensor],
-    d_outs: list[torch.Tensor], code_slots: int, rows: int, tf32: bool,
+    d_outs: list[torch.Tensor], code_slots: int, rows: int, tf32: bool, tau: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """See `agents.kernels.launches.gradients`."""
     inputs = code, text, code_offsets, text_offsets, places, temperature
-    return _launches().gradients(inputs, tuple(outs), tuple(levels), tuple(d_outs), code_slots, rows, tf32)
+    return _launches().gradients(inputs, tuple(outs), tuple(levels), tuple(d_outs), code_slots, rows, tf32, tau)
 
 
 @torch.library.custom_op("agents_kernels::pool", mutates_args=())
@@ -82,11 +82,11 @@ def _(
 def pool_backward(
     code: torch.Tensor, text: torch.Tensor, code_offsets: torch.Tensor, text_offsets: torch.Tensor,
     places: torch.Tensor, temperature: torch.Tensor, levels: list[torch.Tensor], d_means: list[torch.Tensor],
-    code_slots: int, rows: int, tf32: bool,
+    code_slots: int, rows: int, tf32: bool, tau: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """See `agents.kernels.launches.pool_gradients`."""
     inputs = code, text, code_offsets, text_offsets, places, temperature
-    return _launches().pool_gradients(inputs, tuple(levels), tuple(d_means), code_slots, rows, tf32)
+    return _launches().pool_gradients(inputs, tuple(levels), tuple(d_means), code_slots, rows, tf32, tau)
 
 
 @attention_backward.register_fake
@@ -99,13 +99,14 @@ def _(code: Any, text: Any, _: Any, __: Any, ___: Any, temperature: Any, *____: 
 def _keep(ctx: Any, inputs: Any, output: Any) -> None:
     *tensors, ctx.code_slots, ctx.rows, ctx.tf32 = inputs
     ctx.save_for_backward(*tensors, *output)
+    ctx.tau = inputs[5].requires_grad
     ctx.set_materialize_grads(True)
 
 
 def _attention_gradients(ctx: Any, d_code: Any, d_text: Any, *_: Any) -> tuple[Any, ...]:
     *inputs, code_out, text_out, code_levels, text_levels = ctx.saved_tensors
     outs, levels = [code_out, text_out], [code_levels, text_levels]
-    grads = attention_backward(*inputs, outs, levels, [d_code, d_text], ctx.code_slots, ctx.rows, ctx.tf32)
+    grads = attention_backward(*inputs, outs, levels, [d_code, d_text], ctx.code_slots, ctx.rows, ctx.tf32, ctx.tau)
     return grads[0], grads[1], None, None, None, grads[2], None, None, None
 
 
@@ -116,7 +117,7 @@ def _pool_gradients(ctx: Any, d_blend: Any, d_code: Any, d_text: Any, *_: Any) -
         d_code, d_text = d_code + gate * d_blend, d_text + (1 - gate) * d_blend
         d_gate = d_blend * (code_mean.float() - text_mean.float())
     levels = [code_levels, text_levels]
-    grads = pool_backward(*inputs, levels, [d_code, d_text], ctx.code_slots, ctx.rows, ctx.tf32)
+    grads = pool_backward(*inputs, levels, [d_code, d_text], ctx.code_slots, ctx.rows, ctx.tf32, ctx.tau)
     return grads[0], grads[1], None, None, None, grads[2], d_gate, None, None, None
 
 

@@ -4,9 +4,9 @@ A program owns one tile of tokens and one head. Forward, the tile's queries read
 the same tile asks and is told: one pass over the other modality gives the gradients of its queries, keys and values, so
 that every number has one writer and no atomics are needed. Logits carry log2(e), for exp2 is what GPUs have.
 
-Two choices are for accuracy. Of each row the largest logit and the sum of exponentials are kept apart, for the logarithm
-of their product loses digits where attention is cold. The temperature's gradient, `sum_ij dS_ij S_ij` for logits S, is
-taken of `S_ij - max_j S_ij`: `sum_j dS_ij` is zero but for rounding, which large logits would blow up.
+Two choices are for accuracy. Of each row the largest logit and the sum of exponentials are kept apart, for a single
+logarithm loses digits where attention is cold. And the temperature's gradient, which sums dS_ij S_ij over
+logits S, is the weighted covariance of dP_ij and S_ij: taken from dS_ij it would have O's rounding, times the logits.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def attend(
 @triton.jit
 def _gradient_tile(
     own, other, own_grad, own_out, other_out, own_d, other_d, own_levels, other_levels, own_deltas, other_deltas,
-    own_offsets, other_offsets, parts, slot, sample, start, head, tau, factor, POOLED: tl.constexpr,
+    own_offsets, other_offsets, parts, slot, sample, start, head, tau, factor, POOLED: tl.constexpr, TAU: tl.constexpr,
     HEADS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr, ROWS: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     first, last = tl.load(own_offsets + sample), tl.load(own_offsets + sample + 1)
@@ -130,7 +130,9 @@ def _gradient_tile(
         key = _load(own, rows, real, KEY, 3, head, HEADS, WIDTH, PADDED)
         value = _load(own, rows, real, VALUE, 3, head, HEADS, WIDTH, PADDED)
         top, inverse = _levels(own_levels, rows, real, head, HEADS)
-        moved = tl.zeros([ROWS], tl.float32)
+        mean_change = tl.zeros([ROWS], tl.float32)
+        mean_logit = tl.zeros([ROWS], tl.float32)
+        mean_product = tl.zeros([ROWS], tl.float32)
         d_query = tl.zeros([ROWS, PADDED], tl.float32)
         d_key = tl.zeros([ROWS, PADDED], tl.float32)
         d_value = tl.zeros([ROWS, PADDED], tl.float32)
@@ -155,11 +157,14 @@ def _gradient_tile(
             logits = tl.where(both, logits - top[:, None], 0.0)
             weights = tl.where(both, tl.exp2(logits) * inverse[:, None], 0.0)
             if POOLED:
-                change = weights * (tl.sum(its_value.to(tl.float32) * own_row[None, :], 1)[None, :] - deltas[:, None])
+                change = tl.sum(its_value.to(tl.float32) * own_row[None, :], 1)[None, :]
             else:
                 change = tl.dot(d_out, tl.trans(its_value), input_precision=PRECISION)
-                change = weights * (change - deltas[:, None])
-            moved += tl.sum(change * logits, 1)
+            if TAU:
+                mean_change += tl.sum(weights * change, 1)
+                mean_logit += tl.sum(weights * logits, 1)
+                mean_product += tl.sum(weights * change * logits, 1)
+            change = weights * (change - deltas[:, None])
             d_query += tl.dot(change.to(its_key.dtype), its_key, input_precision=PRECISION)
             # the tile is told
             its_query = _load(other, others, there, QUERY, 3, head, HEADS, WIDTH, PADDED)
@@ -186,8 +191,10 @@ def _gradient_tile(
         _store(own_grad, d_query, rows, real, QUERY, 3, head, HEADS, WIDTH, PADDED)
         _store(own_grad, d_key, rows, real, KEY, 3, head, HEADS, WIDTH, PADDED)
         _store(own_grad, d_value, rows, real, VALUE, 3, head, HEADS, WIDTH, PADDED)
-        tl.store(parts + slot * HEADS + head, -tl.sum(moved) * 0.6931471805599453 / tau)
-    else:
+        if TAU:
+            moved = tl.sum(mean_product - mean_change * mean_logit)
+            tl.store(parts + slot * HEADS + head, -moved * 0.6931471805599453 / tau)
+    elif TAU:
         tl.store(parts + slot * HEADS + head, 0.0)
 
 
@@ -195,13 +202,13 @@ def _gradient_tile(
 def gradients(
     code, text, code_grad, text_grad, code_out, text_out, code_d, text_d, code_levels, text_levels,
     code_deltas, text_deltas, code_offsets, text_offsets, places, temperature, parts,
-    code_slots, factor, POOLED: tl.constexpr,
+    code_slots, factor, POOLED: tl.constexpr, TAU: tl.constexpr,
     HEADS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr, ROWS: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Gradients of all queries, keys and values, and each slot's part of the temperature's; grid (slots, heads).
 
     With POOLED the outputs' gradients are one row per sample, that of their mean, and the deltas come from
-    `pool_deltas`; without it deltas are not read.
+    `pool_deltas`; without it deltas are not read. Without TAU the parts are not written.
     """
     slot, head = tl.program_id(0), tl.program_id(1)
     sample, start = tl.load(places + 2 * slot), tl.load(places + 2 * slot + 1)
@@ -210,13 +217,13 @@ def gradients(
         _gradient_tile(
             code, text, code_grad, code_out, text_out, code_d, text_d, code_levels, text_levels,
             code_deltas, text_deltas, code_offsets, text_offsets, parts, slot, sample, start, head, tau, factor, POOLED,
-            HEADS, WIDTH, PADDED, ROWS, PRECISION,
+            TAU, HEADS, WIDTH, PADDED, ROWS, PRECISION,
         )  # fmt: skip
     else:
         _gradient_tile(
             text, code, text_grad, text_out, code_out, text_d, code_d, text_levels, code_levels,
             text_deltas, code_deltas, text_offsets, code_offsets, parts, slot, sample, start, head, tau, factor, POOLED,
-            HEADS, WIDTH, PADDED, ROWS, PRECISION,
+            TAU, HEADS, WIDTH, PADDED, ROWS, PRECISION,
         )  # fmt: skip
 
 

@@ -107,9 +107,9 @@ def test_second_derivatives_are_refused():
 
 
 def arguments(gate=()):
-    given = case([5, 3], [2, 4])
+    given = case([3], [2])
     sides = [each.float().requires_grad_() for each in (given.code, given.text)]
-    tiled = tiles(given.code_offsets, given.text_offsets, 8, 6, 16)
+    tiled = tiles(given.code_offsets, given.text_offsets, 3, 2, 16)
     places = given.code_offsets, given.text_offsets, tiled.places
     gates = [given.gate.float().requires_grad_()] if gate == "gate" else list(gate)
     return *sides, *places, given.tau.float().requires_grad_(), *gates, tiled.code, tiled.rows, False
@@ -123,10 +123,10 @@ def test_operators_are_registered_well(operator, gate):
 
 def test_compiled_graphs_are_whole():
     """`torch.compile` traces through both operators without a break, with gradients."""
-    given = case([5, 3], [2, 4])
+    given = case([3], [2])
     code, text, tau, gate = (each.float().requires_grad_() for each in (given.code, given.text, given.tau, given.gate))
     places = given.code_offsets, given.text_offsets
-    tiled = tiles(*places, 8, 6, 16)
+    tiled = tiles(*places, 3, 2, 16)
 
     def loss(code, text, tau, gate):
         read = operators.attention(code * 2, text, *places, tiled.places, tau, tiled.code, tiled.rows, False)[0]

@@ -14,12 +14,12 @@ FOLDER = Path(__file__).parent
 FILES = ["test_cross_modal_kernel.py", "test_kernel_training.py"]
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_the_kernel_passes_its_tests_in_the_interpreter(file):
-    """Every test of the file passes, and there are some."""
+def test_the_kernel_passes_its_tests_in_the_interpreter():
+    """Every test of the files passes, and there are some."""
     if importlib.util.find_spec("triton") is None and not os.environ.get("CI"):
         pytest.skip("Triton is not installed: the extra code-envs[kernels] has it, on Linux")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(FOLDER / file)]
+    files = [str(FOLDER / name) for name in FILES]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=FOLDER.parents[2])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -1,0 +1,94 @@
+"""What the fusion extractor costs inside PPO: time of an update, and the network's share of a rollout."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import torch
+from gymnasium.vector import AutoresetMode
+
+import code_envs  # noqa: F401  registers the ids
+from agents.cross_modal_extractor import CONFIGURATIONS, CrossModalFusionExtractor
+from agents.ppo import PPO
+from agents.vec_env import VectorEnvAdapter
+
+__all__ = ["Cost", "rollout_and_update"]
+
+Cost = dict[str, float]
+
+
+def rollout_and_update(
+    environments: int, steps: int, rounds: int, device: str, kernel: str, *, amp: bool = False,
+    configuration: str = "default", **kwargs: Any,
+) -> Cost:  # fmt: skip
+    """Train PPO with the flat extractor for some rollouts; medians over them, the first left out.
+
+    Args:
+        environments: Number of episodes side by side.
+        steps: Of each, per rollout.
+        rounds: Rollouts.
+        device: Where the network is.
+        kernel: See `CrossModalFusionExtractor`.
+        amp: See `agents.ppo.PPO`.
+        configuration: Key of `CONFIGURATIONS`.
+        **kwargs: Arguments of the environment.
+
+    Returns:
+        `step_ms` of a step of all environments, `network_ms` of the policy's forward pass for it, the network's
+        `share` of both, and `update_ms` of one epoch over the rollout in minibatches of 64.
+    """
+    vector = gymnasium.make_vec("CodeRepair-v0", environments, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
+    env = VectorEnvAdapter(vector)
+    try:
+        model = PPO(
+            "MultiInputPolicy", env, n_steps=steps, batch_size=64, n_epochs=1, seed=0, device=device, amp=amp,
+            policy_kwargs={
+                "features_extractor_class": CrossModalFusionExtractor,
+                "features_extractor_kwargs": CONFIGURATIONS[configuration] | {"kernel": kernel},
+            },
+        )  # fmt: skip
+        step, network, update = _Clock(device), _Clock(device), _Clock(device)
+        env.step = step.around(env.step)  # type: ignore[method-assign]
+        model.train = update.around(model.train)  # type: ignore[method-assign]
+        # the policy itself is called in rollouts alone; updates call `evaluate_actions`
+        model.policy.forward = network.around(model.policy.forward)  # type: ignore[method-assign]
+        model.learn(environments * steps * (rounds + 1))
+    finally:
+        env.close()
+    step_ms, network_ms = step.median(steps), network.median(steps)
+    return {
+        "step_ms": step_ms,
+        "network_ms": network_ms,
+        "share": network_ms / (network_ms + step_ms),
+        "update_ms": update.median(1),
+    }
+
+
+class _Clock:
+    """Times the calls of a function, the device's work included."""
+
+    def __init__(self, device: str) -> None:
+        self.cuda = device.startswith("cuda")
+        self.times: list[float] = []
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            began = self._now()
+            result = function(*args, **kwargs)
+            self.times.append(self._now() - began)
+            return result
+
+        return timed
+
+    def _now(self) -> float:
+        if self.cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def median(self, skipped: int) -> float:
+        """In ms, without the first calls."""
+        return 1000 * statistics.median(self.times[skipped:])
