@@ -86,7 +86,8 @@ def check(batch: Batch, variants: dict[str, dict[str, Callable[[Batch], Run]]]) 
         errors: dict[str, float | str] = {}
         for name, make in makers.items():
             try:
-                outputs = [_packed(batch, side, each) for side, each in enumerate(make(batch)())]
+                with torch.no_grad():
+                    outputs = [_packed(batch, side, each) for side, each in enumerate(make(batch)())]
                 pairs = zip(outputs, expected[operator], strict=True)
                 errors[name] = max((one.double() - other).abs().max().item() for one, other in pairs)
             except Exception as error:  # another version of PyTorch may lack a variant: the table says so

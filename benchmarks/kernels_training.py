@@ -45,7 +45,8 @@ def rollout_and_update(
     env = VectorEnvAdapter(vector)
     try:
         model = PPO(
-            "MultiInputPolicy", env, n_steps=steps, batch_size=64, n_epochs=1, seed=0, device=device, amp=amp,
+            "MultiInputPolicy", env, n_steps=steps, batch_size=min(64, environments * steps),
+            n_epochs=1, seed=0, device=device, amp=amp,
             policy_kwargs={
                 "features_extractor_class": CrossModalFusionExtractor,
                 "features_extractor_kwargs": CONFIGURATIONS[configuration] | {"kernel": kernel},

@@ -1,7 +1,8 @@
 """Ways to compute cross-modal attention of a ragged batch: the fused kernel and what stock PyTorch offers.
 
 Each begins with what suits it: padded tensors for the padded, packed for the ragged, and masks or offsets that are
-ready. Only attention itself is measured, its gradients included; so the alternatives are not charged for packing or padding.
+ready. Only attention itself is measured, with its gradients; so the alternatives are not charged for packing or
+padding. Nested tensors alone are charged a copy of keys and values, for they must be contiguous.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _nested(batch: Batch) -> Run:
     offsets = [each.long() for each in (batch.ragged.code_offsets, batch.ragged.text_offsets)]
 
     def jagged(values: torch.Tensor, side: int) -> torch.Tensor:
-        made = torch.nested.nested_tensor_from_jagged(values, offsets[side], max_seqlen=longest[side])
+        made = torch.nested.nested_tensor_from_jagged(values.contiguous(), offsets[side], max_seqlen=longest[side])
         return made.transpose(1, 2)
 
     def one(asks: int, told: int) -> torch.Tensor:
