@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium
 import torch
 from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.utils import obs_as_tensor
 
 import code_envs  # noqa: F401  registers the ids
 from agents.cross_modal_extractor import CONFIGURATIONS, CrossModalFusionExtractor
@@ -39,7 +40,8 @@ def rollout_and_update(
 
     Returns:
         `step_ms` of a step of all environments, `network_ms` of the policy's forward pass for it, the network's
-        `share` of both, and `update_ms` of one epoch over the rollout in minibatches of 64.
+        `share` of both, and `update_ms` of one epoch over the rollout in minibatches of 64. Of the extractor's pass:
+        `encoders` and `fusion`, their shares of its time, and `padding`, that of the tokens of code.
     """
     vector = gymnasium.make_vec("CodeRepair-v0", environments, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
     env = VectorEnvAdapter(vector)
@@ -58,6 +60,7 @@ def rollout_and_update(
         # the policy itself is called in rollouts alone; updates call `evaluate_actions`
         model.policy.forward = network.around(model.policy.forward)  # type: ignore[method-assign]
         model.learn(environments * steps * (rounds + 1))
+        parts = _parts(model, device)
     finally:
         env.close()
     step_ms, network_ms = step.median(steps), network.median(steps)
@@ -66,7 +69,27 @@ def rollout_and_update(
         "network_ms": network_ms,
         "share": network_ms / (network_ms + step_ms),
         "update_ms": update.median(1),
+        **parts,
     }
+
+
+def _parts(model: PPO, device: str) -> Cost:
+    """Shares of the extractor's time, by the last observations."""
+    extractor: Any = model.policy.features_extractor
+    observations = obs_as_tensor(model._last_obs, model.device)  # type: ignore[arg-type]
+    clocks = {name: _Clock(device) for name in ("code", "text", "rows", "all")}
+    modules = (extractor.code, extractor.text, extractor.rows, extractor)
+    for module, clock in zip(modules, clocks.values(), strict=True):
+        module.forward = clock.around(module.forward)
+    with torch.no_grad():
+        for _ in range(5):
+            extractor({name: each.float() for name, each in observations.items()})
+    for module in modules:
+        del module.forward
+    code, text, rows, whole = (clock.median(1) for clock in clocks.values())
+    real = observations["code"] != 0
+    padding = 1 - real.sum().item() / (len(real) * real.sum(1).max().item())
+    return {"encoders": (code + text) / whole, "fusion": (whole - code - text - rows) / whole, "padding": padding}
 
 
 class _Clock:

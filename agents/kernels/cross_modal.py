@@ -47,7 +47,7 @@ def cross_modal_attention(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention of code over text and of text over code.
 
-    Float32 matrices are multiplied with TF32 where `torch.backends.cuda.matmul.allow_tf32` says so.
+    Float32 matrices are multiplied with TF32 where PyTorch does it: `torch.backends.cuda.matmul.fp32_precision`.
 
     Args:
         qkv_code: Query, key and value of each code token, (sum T_i, 3, H, d).
@@ -271,5 +271,11 @@ def _prepared(
     if tiled is None:
         tiled = tiles(*offsets, len(code), len(text), tile_rows(code.shape[-1], code.dtype))
     tau = tau.float().expand(len(offsets[0]) - 1)
-    tf32 = torch.backends.cuda.matmul.allow_tf32
-    return code, text, *offsets, tiled.places, tau, tiled.code, tiled.rows, tf32
+    return code, text, *offsets, tiled.places, tau, tiled.code, tiled.rows, _tf32()
+
+
+def _tf32() -> bool:
+    matmul = torch.backends.cuda.matmul
+    if hasattr(matmul, "fp32_precision"):
+        return matmul.fp32_precision == "tf32"
+    return matmul.allow_tf32  # before torch 2.9; reading it is an error where the newer name was set

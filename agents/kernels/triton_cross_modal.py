@@ -92,7 +92,7 @@ def _attend_tile(
             _store(out, read / total[:, None], rows, real, 0, 1, head, HEADS, WIDTH, PADDED)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["code_slots"])
 def attend(
     code, text, code_out, text_out, code_levels, text_levels, code_offsets, text_offsets, places, temperature,
     code_slots, factor, OUTPUT: tl.constexpr,
@@ -198,7 +198,7 @@ def _gradient_tile(
         tl.store(parts + slot * HEADS + head, 0.0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["code_slots"])
 def gradients(
     code, text, code_grad, text_grad, code_out, text_out, code_d, text_d, code_levels, text_levels,
     code_deltas, text_deltas, code_offsets, text_offsets, places, temperature, parts,
@@ -238,7 +238,7 @@ def _sum_slots(parts, offsets, sample, begin, HEADS: tl.constexpr, HEADS_PADDED:
     return tl.sum(total, 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["code_slots"])
 def sum_by_sample(
     parts, sums, code_offsets, text_offsets, code_slots,
     HEADS: tl.constexpr, HEADS_PADDED: tl.constexpr, ROWS: tl.constexpr,
@@ -336,7 +336,7 @@ def _deltas_tile(
         tl.store(deltas + rows * HEADS + head, total, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["code_slots"])
 def pool_deltas(
     code, text, code_deltas, text_deltas, code_d, text_d, code_levels, text_levels, code_offsets, text_offsets,
     places, temperature, code_slots, factor,

@@ -75,7 +75,10 @@ def test_features_and_gradients_are_the_same(kind, options, expected, calls):
 
 @pytest.mark.parametrize(
     ("policy", "kind"),
-    [("MultiInputPolicy", CrossModalFusionExtractor), (FusionPolicy, CrossModalPointerExtractor)],
+    [
+        ("MultiInputPolicy", CrossModalFusionExtractor),
+        pytest.param(FusionPolicy, CrossModalPointerExtractor, marks=pytest.mark.slow),
+    ],
     ids=["flat", "pointer"],
 )
 def test_training_takes_the_same_steps(policy, kind, calls):

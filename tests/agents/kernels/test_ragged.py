@@ -13,6 +13,7 @@ from kernel_cases import case, offsets
 
 from agents.cross_modal import cross_modal_attention as padded_attention
 from agents.cross_modal import masked_mean
+from agents.kernels import cross_modal
 from agents.kernels.cross_modal import (
     attention_reference,
     cross_modal_attention,
@@ -104,6 +105,18 @@ def test_the_path_is_chosen_by_device_dtype_and_width():
         uses_triton("triton", vectors.double())
     with pytest.raises(ValueError, match="kernel must be one of"):
         uses_triton("fast", vectors)
+
+
+def test_tf32_follows_torch():
+    """The precision of the kernel's float32 products is that of torch's."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    try:
+        for wanted in (True, False):
+            matmul.allow_tf32 = wanted
+            assert cross_modal._tf32() is wanted
+    finally:
+        matmul.allow_tf32 = before
 
 
 def test_what_does_not_fit_is_explained():
