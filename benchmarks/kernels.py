@@ -322,7 +322,7 @@ def _training(options: argparse.Namespace, device: str) -> dict[str, Any]:
                 f"{name}, {size[0]} environments: a step takes {found['step_ms']:.1f} ms in the environments and "
                 f"{found['network_ms']:.1f} ms in the network ({found['share']:.0%}); an update over "
                 f"{size[0] * size[1]} steps {found['update_ms']:.0f} ms. Of the extractor's time the fusion is "
-                f"{found['fusion']:.0%}, the encoders {found['encoders']:.0%}; {found['padding']:.0%} of code is padding"
+                f"{found['fusion']:.0%}, the encoders {found['encoders']:.0%}; {found['padding']:.0%} of code is pad"
             )
     return costs
 
