@@ -34,6 +34,7 @@ SAMPLES = (256, 1024, 4096)
 RAGGED = ("varlen", "nested", "flex, compiled")
 TARGETS = {"padded SDPA, mask": 2.0, "best ragged": 1.3, "of the floor": 0.6, "memory": 3.0}
 """What the kernel is to reach: times faster than, share of, and times less than the padded path."""
+NAN = float("nan")
 NO_GPU = "No GPU: nothing is timed. The kernel is checked in Triton's interpreter."
 
 
@@ -90,8 +91,8 @@ def check(batch: Batch, variants: dict[str, dict[str, Callable[[Batch], Run]]]) 
                     outputs = [_packed(batch, side, each) for side, each in enumerate(make(batch)())]
                 pairs = zip(outputs, expected[operator], strict=True)
                 errors[name] = max((one.double() - other).abs().max().item() for one, other in pairs)
-            except Exception as error:  # another version of PyTorch may lack a variant: the table says so
-                errors[name] = _reason(error)
+            except Exception as problem:  # another version of PyTorch may lack a variant: the table says so
+                errors[name] = _reason(problem)
         plain = [error for name, error in errors.items() if name.startswith("padded") and isinstance(error, float)]
         for name, error in errors.items():
             verdict = error if isinstance(error, str) else f"error {error:.1e}"
@@ -148,13 +149,14 @@ def time_variants(
     for backward in (False, True):
         least = floor_ms(batch, operator, backward, machine)
         for name, make in makers.items():
-            shape = operator, heads * width, heads, len(batch.tau), backward, name
+            shape: Any = operator, heads * width, heads, len(batch.tau), backward, name
             try:
                 run = _pass(batch, make(batch), backward)
-                rows.append(Row(*shape, *_times(run), _peak_mib(run), least))
+                p20, p50, p80 = _times(run)
+                rows.append(Row(*shape, p20, p50, p80, _peak_mib(run), least))
             except Exception as error:  # see `check`; out of memory is a result too
                 torch.cuda.empty_cache()
-                rows.append(Row(*shape, *[float("nan")] * 4, least, _reason(error)))
+                rows.append(Row(*shape, NAN, NAN, NAN, NAN, least, _reason(error)))
     return rows
 
 

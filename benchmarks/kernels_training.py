@@ -76,7 +76,7 @@ def rollout_and_update(
 def _parts(model: PPO, device: str) -> Cost:
     """Shares of the extractor's time, by the last observations."""
     extractor: Any = model.policy.features_extractor
-    observations = obs_as_tensor(model._last_obs, model.device)  # type: ignore[arg-type]
+    observations: Any = obs_as_tensor(model._last_obs, model.device)  # type: ignore[arg-type]
     clocks = {name: _Clock(device) for name in ("code", "text", "rows", "all")}
     modules = (extractor.code, extractor.text, extractor.rows, extractor)
     for module, clock in zip(modules, clocks.values(), strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def make_batch(samples: int, heads: int, width: int, dtype: torch.dtype, device:
     """
     rng = np.random.default_rng(0)
     limits = ((20, 400), (5, 120))
-    counts = [lengths(samples, *(max(int(each * scale), 1) for each in pair), rng) for pair in limits]
+    counts = [lengths(samples, max(int(least * scale), 1), max(int(most * scale), 1), rng) for least, most in limits]
     real = [(torch.arange(int(each.max())) < each[:, None]).to(device) for each in counts]
     ragged = Ragged(real[0], real[1])
     generator = torch.Generator(device).manual_seed(0)
@@ -90,7 +91,7 @@ def make_batch(samples: int, heads: int, width: int, dtype: torch.dtype, device:
 
 def truth(batch: Batch) -> dict[str, Tensors]:
     """Packed outputs of attention, and of the pool, computed in float64."""
-    arguments = [each.detach().double() for each in batch.packed]
+    arguments: list[torch.Tensor] = [each.detach().double() for each in batch.packed]
     offsets = batch.ragged.code_offsets, batch.ragged.text_offsets
     tau, gate = batch.tau.detach().double(), batch.gate.detach().double()
     return {
@@ -103,12 +104,14 @@ def truth(batch: Batch) -> dict[str, Tensors]:
 
 
 def _ours(batch: Batch) -> Run:
-    offsets, tiled = _layout(batch)
+    (code_offsets, text_offsets), tiled = _layout(batch)
     kernel = "auto" if batch.tau.is_cuda else "triton"
-    return lambda: cross_modal_attention(*batch.packed, *offsets, batch.tau, kernel=kernel, tiled=tiled)
+    return lambda: cross_modal_attention(
+        *batch.packed, code_offsets, text_offsets, batch.tau, kernel=kernel, tiled=tiled
+    )
 
 
-def _layout(batch: Batch) -> tuple:
+def _layout(batch: Batch) -> tuple[Any, Any]:
     rows = tile_rows(batch.packed[0].shape[-1], batch.packed[0].dtype)
     return (batch.ragged.code_offsets, batch.ragged.text_offsets), batch.ragged.tiles(rows)
 
@@ -118,8 +121,8 @@ def _padded_sdpa(batch: Batch) -> Run:
 
     def one(asks: torch.Tensor, told: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         query = _cooled(asks[:, :, 0], batch.tau[:, None, None, None])
-        parts = (each.transpose(1, 2) for each in (query, told[:, :, 1], told[:, :, 2]))
-        return functional.scaled_dot_product_attention(*parts, attn_mask=keys).transpose(1, 2)
+        query, key, value = (each.transpose(1, 2) for each in (query, told[:, :, 1], told[:, :, 2]))
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=keys).transpose(1, 2)
 
     code, text = batch.padded
     return lambda: (one(code, text, text_keys), one(text, code, code_keys))
@@ -189,7 +192,8 @@ def _flex(batch: Batch) -> Run:
     def one(asks: int, told: int) -> torch.Tensor:
         query = _cooled(batch.packed[asks][:, 0], batch.tau[samples[asks], None, None])
         parts = query, batch.packed[told][:, 1], batch.packed[told][:, 2]
-        found = attend(*(each.transpose(0, 1)[None] for each in parts), block_mask=masks[asks])
+        query, key, value = (each.transpose(0, 1)[None] for each in parts)
+        found: Any = attend(query, key, value, block_mask=masks[asks])
         return found[0].transpose(0, 1)
 
     return lambda: (one(0, 1), one(1, 0))
@@ -199,9 +203,11 @@ def _flex(batch: Batch) -> Run:
 
 
 def _our_pool(batch: Batch) -> Run:
-    offsets, tiled = _layout(batch)
+    (code_offsets, text_offsets), tiled = _layout(batch)
     kernel = "auto" if batch.tau.is_cuda else "triton"
-    return lambda: (cross_modal_pool(*batch.packed, *offsets, batch.tau, batch.gate, kernel=kernel, tiled=tiled),)
+    return lambda: (
+        cross_modal_pool(*batch.packed, code_offsets, text_offsets, batch.tau, batch.gate, kernel=kernel, tiled=tiled),
+    )
 
 
 def _padded_pool(batch: Batch) -> Run:
