@@ -17,6 +17,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,14 +150,14 @@ def time_variants(
     for backward in (False, True):
         least = floor_ms(batch, operator, backward, machine)
         for name, make in makers.items():
-            shape: Any = operator, heads * width, heads, len(batch.tau), backward, name
+            row = partial(Row, operator, heads * width, heads, len(batch.tau), backward, name)
             try:
                 run = _pass(batch, make(batch), backward)
                 p20, p50, p80 = _times(run)
-                rows.append(Row(*shape, p20, p50, p80, _peak_mib(run), least))
+                rows.append(row(p20, p50, p80, _peak_mib(run), least))
             except Exception as error:  # see `check`; out of memory is a result too
                 torch.cuda.empty_cache()
-                rows.append(Row(*shape, NAN, NAN, NAN, NAN, least, _reason(error)))
+                rows.append(row(NAN, NAN, NAN, NAN, least, _reason(error)))
     return rows
 
 
