@@ -194,8 +194,6 @@ def _gradient_tile(
         if TAU:
             moved = tl.sum(mean_product - mean_change * mean_logit)
             tl.store(parts + slot * HEADS + head, -moved * 0.6931471805599453 / tau)
-    elif TAU:
-        tl.store(parts + slot * HEADS + head, 0.0)
 
 
 @triton.jit(do_not_specialize=["code_slots"])
