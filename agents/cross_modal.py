@@ -7,6 +7,7 @@ ordinary modules. Both modalities carry a query, a key and a value for each toke
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from torch import nn
 __all__ = ["CrossModalLayer", "RewardGate", "attention_temperature", "cross_modal_attention", "masked_mean"]
 
 QUERY, KEY, VALUE = range(3)
+Attend = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
 
 def cross_modal_attention(
@@ -104,6 +106,7 @@ class CrossModalLayer(nn.Module):
         code_real: torch.Tensor,
         text_real: torch.Tensor,
         temperature: torch.Tensor,
+        attend: Attend = cross_modal_attention,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Let both streams read each other.
 
@@ -113,18 +116,23 @@ class CrossModalLayer(nn.Module):
             code_real: (B, T) bool.
             text_real: (B, M) bool.
             temperature: Of the attention, () or (B,).
+            attend: Attention with the arguments of `cross_modal_attention`; if it takes packed tokens, code and text
+                may be (N, D).
 
         Returns:
             Both streams, in the same shapes.
         """
-        asked_code = self.code_qkv(self.code_norm(code)).unflatten(-1, (3, self.heads, -1))  # (B, T, 3, H, d)
-        asked_text = self.text_qkv(self.text_norm(text)).unflatten(-1, (3, self.heads, -1))
-        to_code, to_text = cross_modal_attention(asked_code, asked_text, code_real, text_real, temperature)
-        code = code + self.code_out(to_code.flatten(2))
-        text = text + self.text_out(to_text.flatten(2))
+        to_code, to_text = attend(*self.asked(code, text), code_real, text_real, temperature)
+        code = code + self.code_out(to_code.flatten(-2))
+        text = text + self.text_out(to_text.flatten(-2))
         if self.code_block is not None and self.text_block is not None:
             code, text = code + self.code_block(code), text + self.text_block(text)
         return code, text
+
+    def asked(self, code: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Query, key and value of each token: (..., D) give (..., 3, H, d), for code and for text."""
+        asked_code = self.code_qkv(self.code_norm(code)).unflatten(-1, (3, self.heads, -1))
+        return asked_code, self.text_qkv(self.text_norm(text)).unflatten(-1, (3, self.heads, -1))
 
 
 def _feed_forward(width: int, expansion: int) -> nn.Sequential:

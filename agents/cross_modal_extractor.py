@@ -15,6 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from agents.candidate_rows import FIXED_COLUMNS, CandidateRows
 from agents.cross_modal import CrossModalLayer, RewardGate, attention_temperature, masked_mean
 from agents.encoders import TokenEncoder
+from agents.fused_layers import fuse_means, fuse_tokens
+from agents.kernels.cross_modal import KERNELS
 
 __all__ = ["CONFIGURATIONS", "CrossModalFusionExtractor", "CrossModalPointerExtractor", "extractors_of"]
 
@@ -63,6 +65,9 @@ class CrossModalFusionExtractor(BaseFeaturesExtractor):
         row_width: Numbers for each candidate; 0 for none.
         code_key: Key of the code.
         text_key: Key of the text.
+        kernel: "auto" takes the fused kernel of `agents.kernels` on CUDA, where Triton is installed, and plain PyTorch
+            elsewhere; "reference" is plain PyTorch everywhere, which TRPO needs, for it differentiates twice; "triton"
+            insists on the kernel.
 
     Attributes:
         temperature: Buffer () float32.
@@ -103,17 +108,20 @@ class CrossModalFusionExtractor(BaseFeaturesExtractor):
         row_width: int = 4,
         code_key: str = "code",
         text_key: str = "text",
+        kernel: str = "auto",
     ) -> None:
         spaces = _dictionary(observation_space, (code_key, text_key))
         if fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {FUSIONS}, got {fusion!r}.")
+        if kernel not in KERNELS:
+            raise ValueError(f"kernel must be one of {KERNELS}, got {kernel!r}.")
         if min(reference, temperature) <= 0:
             raise ValueError(f"reference and temperature must be positive, got {reference!r} and {temperature!r}.")
         self.vectors = _vectors(spaces, (code_key, text_key))
         actions = spaces["action_mask"].shape[0] if row_width and set(CANDIDATE_KEYS) <= set(spaces) else 0
         size = width + sum(spaces[key].shape[0] for key in self.vectors) + row_width * actions
         super().__init__(observation_space, features_dim=size)
-        self.code_key, self.text_key, self.fusion = code_key, text_key, fusion
+        self.code_key, self.text_key, self.fusion, self.kernel = code_key, text_key, fusion, kernel
         self.width, self.kappa, self.reference, self.row_width = width, kappa, reference, row_width
 
         def ours(space: gymnasium.spaces.Box) -> nn.Module:
@@ -143,13 +151,15 @@ class CrossModalFusionExtractor(BaseFeaturesExtractor):
         Args:
             observations: Tensors of the observation space, batched.
         """
-        _, _, fused = self.fuse(observations)
+        streams, real = self._streams(observations)
+        means = fuse_means(self._layers, streams, real, self._temperature(), self.kernel)
+        fused = self._blend(*means)
         parts = [fused, *(observations[key].float().flatten(1) for key in self.vectors)]
         if self.rows is not None:
             valid = observations["action_mask"] > 0
             known = fused.new_zeros(*valid.shape, self.row_width)
             rows, scores = observations["candidates"][valid].long(), observations["candidate_scores"][valid]
-            known[valid] = self.rows(rows, scores)
+            known[valid] = self.rows(rows, scores).to(known.dtype)  # mixed precision may make them differ
             parts.append(known.flatten(1))
         return torch.cat(parts, -1)
 
@@ -178,14 +188,24 @@ class CrossModalFusionExtractor(BaseFeaturesExtractor):
         Returns:
             Code before the fusion (B, T', D) and after it (B, T', D), and z (B, D).
         """
+        (code, text), real = self._streams(observations)
+        fused, told = fuse_tokens(self._layers, (code, text), real, self._temperature(), self.kernel)
+        return code, fused, self._blend(masked_mean(fused, real[0]), masked_mean(told, real[1]))
+
+    def _streams(
+        self, observations: Observations
+    ) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+        """Code and text before the fusion, and their masks."""
         code, code_real = self._encoded(self.code, self.code_in, observations[self.code_key])
         text, text_real = self._encoded(self.text, self.text_in, observations[self.text_key])
-        temperature = attention_temperature(self.temperature, self.reference, self.kappa)
-        fused, told = code, text
-        for layer in self.layers:
-            fused, told = layer(fused, told, code_real, text_real, temperature)
-        pooled_code, pooled_text = masked_mean(fused, code_real), masked_mean(told, text_real)
-        return code, fused, self._blend(pooled_code, pooled_text)
+        return (code, text), (code_real, text_real)
+
+    @property
+    def _layers(self) -> list[CrossModalLayer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def _temperature(self) -> torch.Tensor:
+        return attention_temperature(self.temperature, self.reference, self.kappa)
 
     def _blend(self, code: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         if self.gate is not None:

@@ -7,6 +7,7 @@ GAE advantages for each, lets the weighting learn from finished episodes, and on
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.component_buffer import ComponentRolloutBuffer, ComponentSamples, FlatComponentRolloutBuffer
 from agents.component_policies import ComponentValues, component_policy
 from agents.influence import component_gradients, influence
+from agents.mixed_precision import bfloat16_features
 from agents.weighting_history import (
     EpisodeReturns,
     Signals,
@@ -68,6 +70,8 @@ class PPO(PlainPPO):
         embedding_width: Width D of task embeddings; None asks the environments' `embedding`.
         normalize_values: Divide each head's squared error by the running variance of its returns.
         influence_samples: Steps of a rollout used for gradient norms and influences, for weightings that want them.
+        amp: Compute features in bfloat16 while training, for GPUs; a CPU computes the same, as a rule more slowly.
+            `predict` stays in float32.
         **kwargs: Arguments of SB3's PPO. The coefficient `vf_coef` is that of the mean loss of the heads.
 
     Attributes:
@@ -75,7 +79,8 @@ class PPO(PlainPPO):
         history: What it did, for `agents.weighting_pictures`.
 
     Raises:
-        ValueError: If a rollout buffer is given with a weighting, or the embeddings' width cannot be found.
+        ValueError: If a rollout buffer is given with a weighting, the embeddings' width cannot be found, or the GPU
+            has no bfloat16 for `amp`.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class PPO(PlainPPO):
         embedding_width: int | None = None,
         normalize_values: bool = True,
         influence_samples: int = 512,
+        amp: bool = False,
         _init_setup_model: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -104,6 +110,7 @@ class PPO(PlainPPO):
         self.embedding_width = embedding_width
         self.normalize_values = normalize_values
         self.influence_samples = influence_samples
+        self.amp = amp
         if _init_setup_model:
             self._setup_model()
 
@@ -154,8 +161,18 @@ class PPO(PlainPPO):
         Returns:
             False if the callback stopped the training.
         """
-        if self.reward is None:
-            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        with self._precision():
+            if self.reward is None:
+                return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+            return self._collect_components(env, callback, rollout_buffer, n_rollout_steps)
+
+    def _precision(self) -> contextlib.AbstractContextManager[None]:
+        return bfloat16_features(self.policy, self.device) if self.amp else contextlib.nullcontext()
+
+    def _collect_components(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
+    ) -> bool:
+        assert self.reward is not None
         assert self._last_obs is not None
         assert isinstance(rollout_buffer, ComponentRolloutBuffer | FlatComponentRolloutBuffer)
         self.policy.set_training_mode(False)
@@ -260,14 +277,18 @@ class PPO(PlainPPO):
 
     def train(self) -> None:
         """Let the weighting learn, compose the advantages, and update the policy."""
-        if self.reward is None:
-            super().train()
-            return
+        with self._precision():
+            if self.reward is None:
+                super().train()
+            else:
+                self._train_components(self.reward)
+
+    def _train_components(self, reward: Weighting) -> None:
         buffer = self.rollout_buffer
         assert isinstance(buffer, ComponentRolloutBuffer | FlatComponentRolloutBuffer)
         self._update_learning_rate(self.policy.optimizer)
-        self._learn_weights(self.reward, buffer)
-        buffer.weigh(buffer.table.weights(self.reward), self.reward.outer_share)
+        self._learn_weights(reward, buffer)
+        buffer.weigh(buffer.table.weights(reward), reward.outer_share)
         returns = torch.as_tensor(buffer.component_returns, device=self.device).flatten(0, 1)
         self._heads.observe_returns(returns)
         self.policy.set_training_mode(True)
