@@ -24,24 +24,19 @@ class SentenceEncoder(nn.Module):
     Args:
         encoder: Vectors and mask from token ids, and ids from texts: `agents.pretrained_encoder.HuggingFaceEncoder`,
             or a module with the same `ids` and `forward`.
-        low_precision: Train in bfloat16, which nearly halved the time of a gradient step on a CPU that has it. Texts
-            are embedded in float32 all the same: in bfloat16 on a CPU each new shape of a batch took memory that was
-            not given back.
 
     Source: Reimers and Gurevych (2019), mean pooling.
     """
 
-    def __init__(self, encoder: nn.Module, low_precision: bool = False) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder: Any = encoder
-        self.low_precision = low_precision
         self._seen: dict[str, NDArray[np.float32]] = {}
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Vectors of rows of token ids, (B, T) int64: (B, D) float32."""
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.low_precision and self.training):
-            vectors, real = self.encoder(ids)
-        return functional.normalize(masked_mean(vectors.float(), real), dim=-1)
+        vectors, real = self.encoder(ids)
+        return functional.normalize(masked_mean(vectors, real), dim=-1)
 
     def train(self, mode: bool = True) -> SentenceEncoder:
         """Set the training mode; what training will change is forgotten."""

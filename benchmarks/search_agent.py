@@ -117,7 +117,7 @@ def encoder_of(model: str, settings: Settings) -> SentenceEncoder:
     found = HuggingFaceEncoder(
         model, tuning="upper", tokens=settings.tokens, layers=settings.layers, remembered=1 << 14
     )
-    return SentenceEncoder(found, low_precision=True).eval()
+    return SentenceEncoder(found).eval()
 
 
 def _env(
@@ -288,7 +288,7 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
 
     def tuned(seed: int, schedule: str) -> tuple[SentenceEncoder, list[dict[str, float]]]:
         print(f"seed {seed}, {schedule}", flush=True)
-        encoder = SentenceEncoder(frozen.encoder.branch(), low_precision=True)
+        encoder = SentenceEncoder(frozen.encoder.branch())
         return encoder, tune(encoder, stdlib, replace(settings, schedule=schedule), seed)
 
     def run(seed: int) -> dict[str, Any]:

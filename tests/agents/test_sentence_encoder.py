@@ -29,20 +29,6 @@ def test_the_vector_is_the_normalised_mean(folder):
         assert np.allclose(vector, expected.detach().numpy(), atol=1e-6)
 
 
-def test_low_precision_is_for_training(folder):
-    """In training, vectors near those of float32; in evaluation those, also of rows that training has seen."""
-    plain, low = (
-        SentenceEncoder(HuggingFaceEncoder(folder, tuning="upper", layers=1), low_precision=low).train()
-        for low in (False, True)
-    )
-    for each in (*plain.modules(), *low.modules()):
-        if isinstance(each, torch.nn.Dropout):
-            each.p = 0.0
-    ids = plain.encoder.ids(TEXTS)
-    assert 0 < (plain(ids) - low(ids)).abs().max() < 0.05
-    assert np.array_equal(plain.eval().embed(TEXTS), low.eval().embed(TEXTS))
-
-
 def test_vectors_are_remembered_until_it_learns(folder):
     """A text is computed once; training forgets, and nothing is kept while it lasts."""
     encoder = SentenceEncoder(HuggingFaceEncoder(folder, tuning="full")).eval()
