@@ -48,7 +48,8 @@ class EncoderScores(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
         embed: Callable[[Sequence[str]], NDArray[np.float32]],
         temperature: float = 0.1,
     ) -> None:
-        RecordConstructorArgs.__init__(self, embed=embed, temperature=temperature)
+        # not copied: `embed` may be an encoder with what it remembers, and every environment has this wrapper
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, embed=embed, temperature=temperature)
         gymnasium.Wrapper.__init__(self, env)
         base, space = env.unwrapped, env.observation_space
         if not isinstance(base, CodeSearchEnv) or not isinstance(space, gymnasium.spaces.Dict):

@@ -52,7 +52,8 @@ class TokenIds(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         vocabulary: int,
         keys: Sequence[str] | None = None,
     ) -> None:
-        RecordConstructorArgs.__init__(self, ids=ids, vocabulary=vocabulary, keys=keys)
+        # not copied: `ids` may belong to a large model
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, ids=ids, vocabulary=vocabulary, keys=keys)
         gymnasium.Wrapper.__init__(self, env)
         self._family = family_of(env)
         space = env.observation_space
