@@ -43,6 +43,19 @@ def test_without_bm25_and_twice():
     assert np.array_equal(observation["pool_scores"][:, 0], observation["pool_scores"][:, 1])
 
 
+def test_an_encoder_is_not_copied():
+    """Many environments share one, with what it remembers."""
+
+    class Encoder:
+        def __call__(self, texts):
+            return embed(texts)
+
+        def __deepcopy__(self, memo):
+            raise AssertionError("the encoder was copied")
+
+    assert EncoderScores(search(), Encoder()).reset(seed=0)[0]["pool_scores"].shape == (6, 1)
+
+
 def test_what_is_hidden_is_judged_by_its_name():
     env = EncoderScores(search(inspect=True), embed)
     observation, info = env.reset(seed=0)
