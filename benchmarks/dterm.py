@@ -169,7 +169,7 @@ def _play(
     found: list[dict[str, Any]] = []
     with tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run", file=sys.stderr) as bar:
         for run in missing:
-            if options.minutes and time.perf_counter() - began > 60 * options.minutes:
+            if options.minutes is not None and time.perf_counter() - began > 60 * options.minutes:
                 print(f"{len(missing) - len(found)} runs are left; the same command goes on.", file=sys.stderr)
                 break
             bar.set_postfix_str(run.key)
