@@ -101,9 +101,7 @@ class Plan:
 
     def _seccomp(self) -> None:
         seccomp.restrict_system_calls(guard_metadata=True, programs=self.programs)
-        candidate_filter = seccomp.CandidateFilter(self.programs)
-        candidate_filter.bind(os.getpid())
-        candidate_filter.install()
+        seccomp.CandidateFilter(self.programs).install()
         try:
             os.fork()
         except PermissionError:

@@ -161,7 +161,6 @@ class _Zygote:
                 os._exit(0)
             _limit_child(*fields[4:10])
             if self.filter is not None:
-                self.filter.bind(os.getpid())
                 self.filter.install()
             self.progress[0] = CANDIDATE_STARTED
             self.progress.close()
@@ -317,8 +316,9 @@ def _start(config: dict[str, Any]) -> None:
     if scratch:
         os.chmod(hardening.SCRATCH, 0o700)  # a container's is open to all
     sweep = _sweeper(plan)
-    _harden(plan, scratch)
-    candidate_filter = seccomp.CandidateFilter(plan.programs) if "seccomp" in plan.layers else None
+    alone = os.getpid() == 1 and not plan.programs
+    _harden(plan, scratch, alone)
+    candidate_filter = seccomp.CandidateFilter(plan.programs, alone) if "seccomp" in plan.layers else None
     zygote = _Zygote(candidate_filter, scratch, sweep, drive)
     warm_up(zygote.counter)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -351,7 +351,6 @@ def _toolchain(harness: str) -> tuple[dict[str, str], list[str], Callable[..., N
     ) -> None:
         def confine() -> None:
             if candidate_filter is not None:
-                candidate_filter.bind(os.getpid())
                 candidate_filter.install()
 
         toolchain.Driver(names[operation], limits, confine, harness).run(*job)
@@ -398,7 +397,7 @@ def _sweeper(plan: Plan) -> Callable[[int], None]:
     return lambda pid: hardening.kill_children(listing)
 
 
-def _harden(plan: Plan, scratch: bool) -> None:
+def _harden(plan: Plan, scratch: bool, alone: bool) -> None:
     hardening.limit_resources()
     if not LINUX:
         return
@@ -410,7 +409,7 @@ def _harden(plan: Plan, scratch: bool) -> None:
         readable = [*plan.readable, "/proc"] if plan.programs and os.path.isdir("/proc/self") else plan.readable
         hardening.restrict_files(readable, [hardening.SCRATCH] if scratch else [], plan.programs)
     if "seccomp" in plan.layers:
-        seccomp.restrict_system_calls(guard_metadata=not scratch, programs=plan.programs)
+        seccomp.restrict_system_calls(guard_metadata=not scratch, programs=plan.programs, alone=alone)
 
 
 def _guard(inner: int, parent: int | None, children: int) -> int:

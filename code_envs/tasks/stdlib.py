@@ -2,8 +2,9 @@
 
 A pair is a function or method with a docstring of three words or more and a body of 3 to 60 lines. The docstring
 is taken out of the code; its first paragraph is the description, as in CodeSearchNet. Tests and whole
-applications are left out, so are functions that stand in the library twice. Every module is in one split only.
-Licence: PSF-2.0.
+applications are left out, so are functions that stand in the library twice. Every module is in one of the splits
+"tenth0" to "tenth9", which are there for cross-validation: "train" is the first eight of them, "validation" and "test"
+are the others. Licence: PSF-2.0.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LEFT_OUT = frozenset(
 """Folders that are not read."""
 SHORTEST, LONGEST = 3, 60
 SPLITS = ("train",) * 8 + ("validation", "test")
+"""That of each tenth."""
 
 
 def load(folder: Path | None = None, limit: int | None = None) -> SearchSet:
@@ -44,7 +46,7 @@ def load(folder: Path | None = None, limit: int | None = None) -> SearchSet:
     """
     folder = folder or Path(sysconfig.get_path("stdlib"))
     tasks: list[Described] = []
-    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    splits: dict[str, list[str]] = {name: [] for name in (*SPLITS, *map(_name, range(len(SPLITS))))}
     seen: set[str] = set()
     left_out: dict[str, str] = {}
     for module, found in _modules(folder, left_out):
@@ -57,7 +59,9 @@ def load(folder: Path | None = None, limit: int | None = None) -> SearchSet:
             mark = f"#{number}" if number > 1 else ""  # a property and its setter have one name
             task_id = f"{NAME}/{module}.{function.name}{mark}"
             tasks.append(Described(task_id, summary(function.docstring), function.code))
-            splits[_split(module)].append(task_id)
+            tenth = zlib.crc32(module.encode()) % len(SPLITS)
+            splits[SPLITS[tenth]].append(task_id)
+            splits[_name(tenth)].append(task_id)
             if len(tasks) == limit:
                 return _set(tasks, splits, left_out)
     if not tasks:
@@ -101,5 +105,5 @@ def _fits(function: Function) -> bool:
     return len(function.docstring.split()) >= LEAST_WORDS and SHORTEST <= len(lines) - 1 <= LONGEST
 
 
-def _split(module: str) -> str:
-    return SPLITS[zlib.crc32(module.encode()) % len(SPLITS)]
+def _name(tenth: int) -> str:
+    return f"tenth{tenth}"
