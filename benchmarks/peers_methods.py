@@ -360,10 +360,10 @@ OFF = {
         "die_with_parent": "lambda: None",
         "drop_root": "lambda uid: None",
         "limit_resources": "lambda: None",
+        "ChildLimits.apply": "lambda self: None",
     },
     "protections": {"Plan._probe": "lambda self, layer, action: self.missing.update({layer: 'switched off'})"},
     "runner": {
-        "_limit_child": "lambda *limits: _signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)",
         "_sweeper": "lambda plan: lambda pid: None",
     },
 }

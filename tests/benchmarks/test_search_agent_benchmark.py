@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import numpy as np
 import pytest
 from tiny_bert import save_tiny_bert
 
 from benchmarks import search_agent
-from benchmarks.search_agent import main, show, summarise, verdict
+from benchmarks.search_agent import fold, main, show, summarise, verdict
+from code_envs.errors import ConfigurationError
+from code_envs.tasks.search_set import SearchSet
+from code_envs.tasks.sources import load
 
 NAMES = "parse write close count split merge lock send open read drop move".split()
 
 
 @pytest.fixture
 def modules(tmp_path):
-    """Modules of small functions whose docstrings say their names, in every split."""
+    """Modules of small functions whose docstrings say their names, two in each tenth."""
     folder = tmp_path / "modules"
     folder.mkdir()
-    for number in range(24):
+    tenths = {}
+    for number in range(60):
+        tenths.setdefault(zlib.crc32(f"module{number}".encode()) % 10, []).append(number)
+    assert min(map(len, tenths.values())) >= 2
+    for number in [number for each in tenths.values() for number in each[:2]]:
         head = '    def {0}_{1}(self):\n        """Do {0} it with {1} now."""\n'
         method = head + "        a = {1!r}\n        b = a\n        return b\n"
-        body = "".join(method.format(name, f"part{chr(97 + number)}") for name in NAMES)
+        body = "".join(method.format(name, f"part{chr(97 + number // 8)}{chr(97 + number % 8)}") for name in NAMES)
         (folder / f"module{number}.py").write_text("class C:\n" + body)
     return folder
 
@@ -32,6 +40,22 @@ def ranks(base, gain, runs=2):
     two = np.random.default_rng(0).random((2, 80)) / 4 + base
     learned = np.tile(two, (runs, 1))
     return {"bm25": two, "frozen encoder": two, "fine-tuned encoder": learned, "agent": learned + gain}
+
+
+def test_each_task_is_held_out_once(modules):
+    """Folds share no module and leave the validation split alone; too few tenths are named."""
+    tasks = SearchSet.of(load(f"stdlib:{modules}"))
+    folds = [fold(tasks, number, 3) for number in range(3)]
+    tested = [task_id for each in folds for task_id in each.splits["test"]]
+    kept = set(tasks.splits["validation"])
+    assert sorted(tested) == sorted(set(tasks.ids) - kept)
+    for each in folds:
+        assert kept == set(each.splits["validation"])
+        assert sorted([*each.splits["train"], *each.splits["test"]]) == sorted(tested)
+        of = {name: {task_id.partition(".")[0] for task_id in each.splits[name]} for name in ("train", "test")}
+        assert not of["train"] & of["test"]
+    with pytest.raises(ConfigurationError, match=r"has 9 splits tenth0.*'stdlib'"):
+        fold(tasks, 0, 10)
 
 
 def test_differences_are_paired():
@@ -45,11 +69,11 @@ def test_differences_are_paired():
 def test_the_verdict_says_no_more_than_the_intervals():
     """Above with separated intervals, above only where paired, and not told apart."""
     small = verdict(summarise({"random": ranks(0.1, 0.005), "hard": ranks(0.1, 0.5)})).splitlines()
-    assert small[0] == "- random distractors: the agent is above bm25 (paired, 95 %); their own intervals overlap."
-    assert small[3].endswith("above frozen encoder (paired, 95 %); their own intervals are separated.")
+    assert small[2] == "- random distractors: the agent is above bm25 (paired, 95 %); their own intervals overlap."
+    assert small[7].endswith("above frozen encoder (paired, 95 %); their own intervals are separated.")
     same = verdict(summarise({"random": ranks(0.1, 0.0), "hard": ranks(0.1, -0.5)})).splitlines()
-    assert "not told apart from bm25" in same[0]
-    assert "below bm25" in same[2]
+    assert "not told apart from bm25" in same[2]
+    assert "below bm25" in same[6]
 
 
 def test_the_command_goes_on_where_it_was(modules, tmp_path, capsys, monkeypatch):
@@ -66,7 +90,7 @@ def test_the_command_goes_on_where_it_was(modules, tmp_path, capsys, monkeypatch
     assert set(first["summaries"]) == {search_agent.STDLIB}
     methods = set(first["summaries"][search_agent.STDLIB]["hard"])
     assert {"bm25", "frozen encoder", "fine-tuned encoder", "agent", "agent - frozen encoder"} <= methods
-    assert set(first["curves"]) == {"static, seed 0", "closed, seed 0"}
+    assert set(first["curves"]) == {"static, fold 0", "closed, fold 0"}
     assert (out.parent / "r" / "policy0.zip").exists()
     assert "| agent |" in capsys.readouterr().out
     text = (tmp_path / "page" / "search_agent.md").read_text()

@@ -22,7 +22,7 @@ import ctypes, os, resource, signal, sys, time
 sys.platform = "darwin"
 del os.memfd_create, os.sendfile, signal.sigtimedwait, signal.sigwaitinfo
 del resource.RLIMIT_MSGQUEUE, resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO
-clock, opened, limited = time.clock_gettime, os.open, resource.setrlimit
+clock, opened, limited = time.clock_gettime, os.open, ctypes.CDLL(None).setrlimit
 def clock_gettime(number):
     if number < 0:
         raise OSError(22, "Invalid argument")
@@ -31,16 +31,14 @@ def open_(path, *rest, **options):
     if str(path).startswith("/proc"):
         raise FileNotFoundError(path)
     return opened(path, *rest, **options)
-def setrlimit(limit, values):
-    if limit == resource.RLIMIT_AS:
-        raise ValueError("current limit exceeds maximum limit")
-    limited(limit, values)
 class Library:
+    def setrlimit(self, kind, pair):
+        return -1 if kind.value == resource.RLIMIT_AS else limited(kind, pair)
     def __getattr__(self, name):
         if name == "syscall":
             return lambda *arguments: -1
         raise AttributeError(name)
-time.clock_gettime, os.open, resource.setrlimit = clock_gettime, open_, setrlimit
+time.clock_gettime, os.open = clock_gettime, open_
 ctypes.CDLL = lambda *arguments, **options: Library()
 """
 
