@@ -11,25 +11,23 @@ that is there is not run again, so the same command goes on where it was stopped
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from benchmarks.dcrl_methods import ABLATIONS, DCRL, METHODS, NONE, STATIC
 from benchmarks.dcrl_page import report, write
 from benchmarks.dcrl_runs import Bench, Run, Settings
 from benchmarks.dcrl_tasks import PROBLEMS, Problems
-from benchmarks.dterm import finished, mend
+from benchmarks.run_file import RunFile
 from code_envs.errors import CodeEnvsError, ConfigurationError
 from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.pool import open_executor
@@ -99,51 +97,27 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings(split=options.split)
     if options.quick:
         settings = quick(settings)
-    head, records = finished(options.json)
-    if options.json.exists():
-        mend(options.json)
-    if head is None:
-        head = _head(settings)
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(head) + "\n")
-    elif head["settings"] != asdict(settings):
-        raise ConfigurationError(
-            f"{options.json} holds runs with other settings, {head['settings']}. Give another file, or those settings."
-        )
     runs = plan(1 if options.quick else options.seeds, options.tables, options.quick)
-    records += _play(runs, records, settings, options)
-    keys, made = {run.key for run in runs}, {record["key"] for record in records}
-    records = [record for record in records if record["key"] in keys]
+    file = RunFile(options.json, _head(settings))
+    file.play(runs, partial(_player, settings, options.cache), options.minutes)
+    records = file.of(runs)
+    made = {record["key"] for record in records}
     if records:
         print(report(records))
     if options.results and records:
-        write(options.results, head, records, [f"{run.table} {run.problem}" for run in runs if run.key not in made])
+        write(
+            options.results, file.head, records, [f"{run.table} {run.problem}" for run in runs if run.key not in made]
+        )
     return 0
 
 
-def _play(
-    runs: list[Run], records: list[dict[str, Any]], settings: Settings, options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Run what is missing; each run is written as soon as it is over."""
-    known = {record["key"] for record in records}
-    missing = [run for run in runs if run.key not in known]
-    if not missing:
-        return []
-    began, commit = time.perf_counter(), _commit()
-    store = SqliteStore(options.cache) if options.cache else MemoryStore()
-    bench = Bench(Problems(CachedExecutor(open_executor("local:2"), store), settings.split), settings)
-    found: list[dict[str, Any]] = []
-    with tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run", file=sys.stderr) as bar:
-        for run in missing:
-            if options.minutes is not None and time.perf_counter() - began > 60 * options.minutes:
-                print(f"{len(missing) - len(found)} runs are left; the same command goes on.", file=sys.stderr)
-                break
-            bar.set_postfix_str(run.key)
-            found.append(bench.play(run) | {"commit": commit})
-            with options.json.open("a") as file:
-                file.write(json.dumps(found[-1]) + "\n")
-            bar.update()
-    return found
+def _player(settings: Settings, cache: Path | None) -> Callable[[Run], dict[str, Any]]:
+    store = SqliteStore(cache) if cache else MemoryStore()
+    bench, commit = (
+        Bench(Problems(CachedExecutor(open_executor("local:2"), store), settings.split), settings),
+        _commit(),
+    )
+    return lambda run: bench.play(run) | {"commit": commit}
 
 
 def _head(settings: Settings) -> dict[str, Any]:

@@ -12,29 +12,28 @@ stopped.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmarks.dterm_methods import ABLATIONS, METHODS
 from benchmarks.dterm_page import report, write
 from benchmarks.dterm_runs import Bench, Run, Settings
 from benchmarks.dterm_tasks import ENVIRONMENTS
+from benchmarks.run_file import RunFile
 from code_envs.errors import CodeEnvsError, ConfigurationError
 from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.pool import open_executor
 from code_envs.execution.stores import MemoryStore, SqliteStore
 
-__all__ = ["TABLES", "finished", "main", "mend", "plan"]
+__all__ = ["TABLES", "main", "plan"]
 
 TABLES = ("table 1", "table 2", "figure 2")
 SPARSE = ("Success only", "Uniform", "Expert", "GradNorm", "DTERM", "Oracle")
@@ -76,36 +75,6 @@ def plan(seeds: int, tables: Sequence[str] = TABLES, quick: bool = False) -> lis
     return runs
 
 
-def finished(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The head of a file of runs and the runs; None and no run where there is no file.
-
-    A last line that was cut off, because the process was killed, is left out.
-
-    Raises:
-        ConfigurationError: If it is another kind of file.
-    """
-    if not path.exists():
-        return None, []
-    lines = path.read_text().split("\n")
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows += [json.loads(line)] if line else []
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise ConfigurationError(f"{path}, line {number}: expected a run as JSON: {error}.") from error
-    if rows and "settings" not in rows[0]:
-        raise ConfigurationError(f"{path}: expected a file that this benchmark wrote; its first line has no settings.")
-    return (rows[0], rows[1:]) if rows else (None, [])
-
-
-def mend(path: Path) -> None:
-    """Take away a last line that was cut off, so that the next run has a line of its own."""
-    text = path.read_text()
-    if not text.endswith("\n"):
-        path.write_text(text[: text.rfind("\n") + 1])
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dterm", description=__doc__.split("\n\n")[0])
@@ -133,51 +102,20 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings(steps=options.steps)
     if options.quick:
         settings = replace(settings, steps=min(options.steps, 4000), tries=2)
-    head, records = finished(options.json)
-    if options.json.exists():
-        mend(options.json)
-    if head is None:
-        head = _head(settings)
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(head) + "\n")
-    elif head["settings"] != asdict(settings):
-        raise ConfigurationError(
-            f"{options.json} holds runs with other settings, {head['settings']}. Give another file, or those settings."
-        )
     runs = plan(1 if options.quick else options.seeds, options.tables, options.quick)
-    records += _play(runs, records, settings, options)
-    keys = {run.key for run in runs}
-    records = [record for record in records if record["key"] in keys]
+    file = RunFile(options.json, _head(settings))
+    file.play(runs, partial(_player, settings, options.cache), options.minutes)
+    records = file.of(runs)
     if records:
         print(report(records))
     if options.results and records:
-        write(options.results, head, records)
+        write(options.results, file.head, records)
     return 0
 
 
-def _play(
-    runs: list[Run], records: list[dict[str, Any]], settings: Settings, options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Run what is missing; each run is written as soon as it is over."""
-    known = {record["key"] for record in records}
-    missing = [run for run in runs if run.key not in known]
-    if not missing:
-        return []
-    began = time.perf_counter()
-    store = SqliteStore(options.cache) if options.cache else MemoryStore()
-    bench = Bench(CachedExecutor(open_executor("local:2"), store), settings)
-    found: list[dict[str, Any]] = []
-    with tqdm(total=len(runs), initial=len(runs) - len(missing), unit="run", file=sys.stderr) as bar:
-        for run in missing:
-            if options.minutes is not None and time.perf_counter() - began > 60 * options.minutes:
-                print(f"{len(missing) - len(found)} runs are left; the same command goes on.", file=sys.stderr)
-                break
-            bar.set_postfix_str(run.key)
-            found.append(bench.play(run))
-            with options.json.open("a") as file:
-                file.write(json.dumps(found[-1]) + "\n")
-            bar.update()
-    return found
+def _player(settings: Settings, cache: Path | None) -> Callable[[Run], dict[str, Any]]:
+    store = SqliteStore(cache) if cache else MemoryStore()
+    return Bench(CachedExecutor(open_executor("local:2"), store), settings).play
 
 
 def _head(settings: Settings) -> dict[str, Any]:

@@ -171,22 +171,6 @@ def test_the_plan_has_every_run_once():
     assert {run.only for run in dterm.plan(1, ["figure 2"])} == {(name,) for name in ENVIRONMENTS}
 
 
-def test_a_file_that_was_cut_off_is_gone_on_with(tmp_path):
-    """The last line may be half a run; any other broken line is an error."""
-    path = tmp_path / "runs.jsonl"
-    assert dterm.finished(path) == (None, [])
-    path.write_text('{"settings": {}}\n{"key": "a"}\n{"key": "b')
-    assert dterm.finished(path) == ({"settings": {}}, [{"key": "a"}])
-    dterm.mend(path)
-    assert path.read_text() == '{"settings": {}}\n{"key": "a"}\n'
-    path.write_text('{"settings": {}}\n{"key": "a\n{"key": "b"}\n')
-    with pytest.raises(ConfigurationError, match="line 2: expected a run"):
-        dterm.finished(path)
-    path.write_text('{"key": "a"}\n')
-    with pytest.raises(ConfigurationError, match="no settings"):
-        dterm.finished(path)
-
-
 def test_other_settings_need_another_file(tmp_path, capsys):
     """Runs of different lengths never come into one table."""
     path = tmp_path / "runs.jsonl"
