@@ -22,8 +22,7 @@ def page(record: dict[str, Any]) -> str:
     Args:
         record: What the benchmark measured.
     """
-    settings, cpu = record["settings"], record["cpu_s"]
-    minutes = (cpu["baselines"] + sum(cpu["runs"]) + sum(cpu[mode] for mode in settings["compared"])) / 60
+    settings = record["settings"]
     return f"""# CodeSearch-v0 with a pretrained encoder
 
 `{record["command"]}`
@@ -45,8 +44,8 @@ Nothing was trained on CoSQA, and nothing chosen by it.
   {settings["layers"]} layers learn by `agents.fine_tuning`: InfoNCE and margin of DCRL, eq. 6, batches of 32 in cliques
   of 8 alike pairs, mode `{settings["schedule"]}`, temperature {settings["temperature"]:g}, margin
   {settings["margin"]:g}. What the layers below made of a row is remembered.
-- `agent`: PPO's `RetrievalPolicy`. It sees BM25, the overlaps of `candidate_scores`, the words, and by
-  `wrappers.EncoderScores` how near the frozen and the fine-tuned encoder find each function;
+- `agent`: PPO's `RetrievalPolicy`. It sees BM25, the overlaps of `candidate_scores`, and by `wrappers.EncoderScores`
+  how near the frozen and the fine-tuned encoder find each function, but no words, which it would learn by heart;
   {settings["rounds"]} rounds of imitation on the validation split, which no encoder learns from: on pairs that the
   encoder learned from, its cosines are surer than they are elsewhere.
 
@@ -56,7 +55,7 @@ The encoder's settings were chosen on the validation split, whose MRR, with one 
 
 {MODEL}
 
-CPU time: {minutes:.0f} minutes in all. Machine: {record["machine"]}.
+CPU time: {record["cpu_s"] / 60:.0f} minutes in all. Machine: {record["machine"]}.
 """
 
 
