@@ -40,6 +40,7 @@ from agents.sentence_encoder import SentenceEncoder
 from benchmarks.search import BATCH, DISTRACTORS, DROPOUT, UPDATES, Chooser, Observation, bm25, play, trained
 from code_envs.envs.search import CodeSearchEnv
 from code_envs.errors import CodeEnvsError, ConfigurationError
+from code_envs.tasks import stdlib
 from code_envs.tasks.search_set import SearchSet
 from code_envs.tasks.sources import load
 from wrappers.encoder_scores import EncoderScores
@@ -74,7 +75,7 @@ class Settings:
     """What shapes a run.
 
     Args:
-        tasks: Task source to learn from and to be tested on, with the splits of `stdlib`.
+        tasks: Task source to learn from and to be tested on: "stdlib", or "stdlib:FOLDER" for other modules.
         web: Task source of the second test; "" for none.
         pool_size: Functions in a pool.
         pools: Each test query is played with so many pools.
@@ -114,27 +115,24 @@ class Settings:
 QUICK = Settings(web="", pools=1, folds=9, runs=1, compared=(), epochs=1, pairs=256, rounds=2)
 
 
-def fold(tasks: SearchSet, number: int, count: int) -> SearchSet:
-    """The tasks with other splits: a fold as "test", all other folds as "train", and "validation" as it was.
+def fold(source: str, number: int, count: int) -> SearchSet:
+    """The standard library with a fold of its modules as "test", all other folds as "train", and "validation" as it is.
 
     Args:
-        tasks: Of `stdlib`.
+        source: "stdlib", or "stdlib:FOLDER" for other modules.
         number: Of the fold.
         count: Of all folds.
 
     Raises:
-        ConfigurationError: If the tasks are not divided into tenths.
+        ConfigurationError: If it is another source, which cannot be divided by modules.
     """
-    kept = set(tasks.splits.get("validation", ()))
-    parts = [ids for name, ids in tasks.splits.items() if name.startswith("tenth") and not kept.issuperset(ids)]
-    if len(parts) < count:
+    name, _, folder = source.partition(":")
+    if name != "stdlib":
         raise ConfigurationError(
-            f"{tasks.name!r} has {len(parts)} splits tenth0, tenth1, ... beside validation, and {count} folds need as "
-            "many at least. Give the source 'stdlib', or 'stdlib:FOLDER' with more modules."
+            f"Modules are folds of the source 'stdlib' or 'stdlib:FOLDER' only, not of {source!r}."
         )
-    held_out = {task_id for part in parts[number::count] for task_id in part}
-    others = [task_id for part in parts for task_id in part if task_id not in held_out]
-    return replace(tasks, splits={"train": others, "validation": sorted(kept), "test": sorted(held_out)})
+    tenths = [tenth for tenth in range(stdlib.TENTHS) if tenth != stdlib.VALIDATION]
+    return stdlib.load(Path(folder) if folder else None, test=tenths[number::count])
 
 
 # who chooses --------------------------------------------------------------------------------------
@@ -325,13 +323,13 @@ class _Parts:
 
 def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
     """The record of everything but the command and the machine."""
-    stdlib = SearchSet.of(load(settings.tasks))
+    whole = fold(settings.tasks, 0, settings.folds)
     web = {COSQA: SearchSet.of(load(settings.web))} if settings.web else {}
     frozen = encoder_of(model, settings)
     parts = _Parts(folder, settings)
 
     def baselines() -> dict[str, Any]:
-        shown = {name: _env(stdlib, "validation", name, [frozen], settings) for name in DISTRACTORS}
+        shown = {name: _env(whole, "validation", name, [frozen], settings) for name in DISTRACTORS}
         found = {name: np.array(first_ranking(env)) for name, env in shown.items()}
         return found | _played(web, [frozen], {"bm25": bm25, "frozen encoder": cosine}, settings)
 
@@ -351,7 +349,7 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
         return encoder.eval(), found
 
     def run(number: int) -> dict[str, Any]:
-        tasks = fold(stdlib, number, settings.folds)
+        tasks = fold(settings.tasks, number, settings.folds)
         encoder, _ = tuned(tasks, number, settings.schedule)
         both = [frozen, encoder]
         policy = agent(both, tasks, settings, number)
@@ -363,7 +361,7 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
     trained_in = [(settings.schedule, number) for number in range(settings.runs)]
     trained_in += [(mode, 0) for mode in settings.compared]
     trainings = {
-        f"{mode}, fold {number}": tuned(fold(stdlib, number, settings.folds), number, mode)[1]
+        f"{mode}, fold {number}": tuned(fold(settings.tasks, number, settings.folds), number, mode)[1]
         for mode, number in trained_in
     }
     first = parts.get("baselines", baselines)
@@ -375,7 +373,7 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
             ranks[COSQA][name] |= {method: first[f"{COSQA}|{name}|{method}"] for method in BASELINES}
     return {
         "queries": {source: found["hard"]["bm25"].shape[1] for source, found in ranks.items()},
-        "origins": {source: tasks.origin for source, tasks in ({STDLIB: stdlib} | web).items()},
+        "origins": {source: tasks.origin for source, tasks in ({STDLIB: whole} | web).items()},
         "summaries": {source: summarise(found) for source, found in ranks.items()},
         "frozen": {name: float(first[name]) for name in DISTRACTORS},
         "curves": {name: json.loads(str(each["curve"])) for name, each in trainings.items()},

@@ -2,9 +2,8 @@
 
 A pair is a function or method with a docstring of three words or more and a body of 3 to 60 lines. The docstring
 is taken out of the code; its first paragraph is the description, as in CodeSearchNet. Tests and whole
-applications are left out, so are functions that stand in the library twice. Every module is in one of the splits
-"tenth0" to "tenth9", which are there for cross-validation: "train" is the first eight of them, "validation" and "test"
-are the others. Licence: PSF-2.0.
+applications are left out, so are functions that stand in the library twice. Every module is in one split only.
+Licence: PSF-2.0.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import os
 import platform
 import sysconfig
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from code_envs.errors import TaskError
+from code_envs.errors import ConfigurationError, TaskError
 from code_envs.syntax.docstrings import LEAST_WORDS, Function, functions, summary
 from code_envs.tasks.described import Described
 from code_envs.tasks.search_set import SearchSet
 from code_envs.tasks.task import digest
 
-__all__ = ["NAME", "load"]
+__all__ = ["NAME", "TENTHS", "VALIDATION", "load"]
 
 NAME = "stdlib-v0"
 LEFT_OUT = frozenset(
@@ -30,23 +29,28 @@ LEFT_OUT = frozenset(
 )
 """Folders that are not read."""
 SHORTEST, LONGEST = 3, 60
-SPLITS = ("train",) * 8 + ("validation", "test")
-"""That of each tenth."""
+TENTHS, VALIDATION, TEST = 10, 8, 9
+"""Modules are dealt to tenths by their names; the tenth with this number is "validation", or "test"."""
 
 
-def load(folder: Path | None = None, limit: int | None = None) -> SearchSet:
+def load(folder: Path | None = None, limit: int | None = None, test: Collection[int] = (TEST,)) -> SearchSet:
     """Read the pairs.
 
     Args:
         folder: A folder of modules; that of the running Python's standard library by default.
         limit: Number of pairs to read, from the first module on; None reads all.
+        test: Tenths of the modules, 0 to 9, that are the split "test"; for cross-validation. Tenth 8 is "validation"
+            all the same, and "train" are the others.
 
     Raises:
+        ConfigurationError: If there is no such tenth, or it is the validation split's.
         TaskError: If there is no such folder, or no function in it.
     """
+    if not {*range(TENTHS)} - {VALIDATION} > set(test):
+        raise ConfigurationError(f"test must be some of the tenths 0 to 9, but not {VALIDATION}, got {sorted(test)}.")
     folder = folder or Path(sysconfig.get_path("stdlib"))
     tasks: list[Described] = []
-    splits: dict[str, list[str]] = {name: [] for name in (*SPLITS, *map(_name, range(len(SPLITS))))}
+    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     seen: set[str] = set()
     left_out: dict[str, str] = {}
     for module, found in _modules(folder, left_out):
@@ -59,9 +63,7 @@ def load(folder: Path | None = None, limit: int | None = None) -> SearchSet:
             mark = f"#{number}" if number > 1 else ""  # a property and its setter have one name
             task_id = f"{NAME}/{module}.{function.name}{mark}"
             tasks.append(Described(task_id, summary(function.docstring), function.code))
-            tenth = zlib.crc32(module.encode()) % len(SPLITS)
-            splits[SPLITS[tenth]].append(task_id)
-            splits[_name(tenth)].append(task_id)
+            splits[_split(module, test)].append(task_id)
             if len(tasks) == limit:
                 return _set(tasks, splits, left_out)
     if not tasks:
@@ -105,5 +107,6 @@ def _fits(function: Function) -> bool:
     return len(function.docstring.split()) >= LEAST_WORDS and SHORTEST <= len(lines) - 1 <= LONGEST
 
 
-def _name(tenth: int) -> str:
-    return f"tenth{tenth}"
+def _split(module: str, test: Collection[int]) -> str:
+    tenth = zlib.crc32(module.encode()) % TENTHS
+    return "validation" if tenth == VALIDATION else "test" if tenth in test else "train"

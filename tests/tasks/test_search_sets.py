@@ -179,6 +179,22 @@ def test_no_module_is_in_two_splits(tmp_path):
     assert sorted(task_id for ids in tasks.splits.values() for task_id in ids) == sorted(tasks.ids)
 
 
+def test_other_tenths_can_be_the_test(tmp_path):
+    """Cross-validation: each module is tested once, and the validation split stays; no tenth is two splits."""
+    for number in range(40):
+        body = f'    """Say it {number} times."""\n    a = {number}\n    b = a\n    return b\n'
+        (tmp_path / f"m{number}.py").write_text(f"def f{number}():\n{body}")
+    usual = stdlib.load(tmp_path)
+    folds = [stdlib.load(tmp_path, test=tenths) for tenths in ((0, 1, 2, 3), (4, 5, 6, 7), (9,))]
+    assert folds[2] == usual
+    assert all(each.splits["validation"] == usual.splits["validation"] for each in folds)
+    tested = [task_id for each in folds for task_id in each.splits["test"]]
+    assert sorted([*tested, *usual.splits["validation"]]) == sorted(usual.ids)
+    for wrong in ((8,), (10,), tuple(each for each in range(10) if each != 8)):
+        with pytest.raises(ConfigurationError, match="tenths 0 to 9"):
+            stdlib.load(tmp_path, test=wrong)
+
+
 def test_splits_of_the_standard_library(library):
     sizes = {name: len(ids) / len(library) for name, ids in library.splits.items()}
     assert sum(sizes.values()) == pytest.approx(1)
