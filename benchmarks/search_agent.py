@@ -128,9 +128,7 @@ def fold(source: str, number: int, count: int) -> SearchSet:
     """
     name, _, folder = source.partition(":")
     if name != "stdlib":
-        raise ConfigurationError(
-            f"Modules are folds of 'stdlib' or 'stdlib:FOLDER' only, not of {source!r}."
-        )
+        raise ConfigurationError(f"Modules are folds of 'stdlib' or 'stdlib:FOLDER' only, not of {source!r}.")
     tenths = [tenth for tenth in range(stdlib.TENTHS) if tenth != stdlib.VALIDATION]
     return stdlib.load(Path(folder) if folder else None, test=tenths[number::count])
 
