@@ -49,9 +49,9 @@ Nothing was trained on CoSQA, and nothing chosen by it.
   {settings["rounds"]} rounds of imitation on the validation split, which no encoder learns from: on pairs that the
   encoder learned from, its cosines are surer than they are elsewhere.
 
-Words were hidden from the agent after an earlier run: in its first fold an agent that saw them had an MRR of 0.670 among
-hard distractors and 0.908 among random ones, below the fine-tuned encoder's. On halves of the validation split the
-agent without words was level with that encoder, and with words below it.
+Words were hidden from the agent after an earlier run: in its first fold an agent that saw them had an MRR of 0.670
+among hard distractors and 0.908 among random ones, below the fine-tuned encoder's. On halves of the validation split
+the agent without words was level with that encoder, and with words below it.
 
 The encoder's settings were chosen on the validation split, whose MRR, with one pool per query, was (after each epoch):
 
