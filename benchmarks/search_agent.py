@@ -368,7 +368,8 @@ def _measure(model: str, settings: Settings, folder: Path) -> dict[str, Any]:
     if web:
         ranks[COSQA] = _joined(COSQA, runs, axis=0)
         for name in DISTRACTORS:
-            ranks[COSQA][name] |= {method: first[f"{COSQA}|{name}|{method}"] for method in BASELINES}
+            baseline_ranks = {method: first[f"{COSQA}|{name}|{method}"] for method in BASELINES}
+            ranks[COSQA][name] = baseline_ranks | ranks[COSQA][name]
     return {
         "queries": {source: found["hard"]["bm25"].shape[1] for source, found in ranks.items()},
         "origins": {source: tasks.origin for source, tasks in ({STDLIB: whole} | web).items()},
