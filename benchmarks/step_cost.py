@@ -30,7 +30,7 @@ from code_envs.tasks.sources import load
 from code_envs.tasks.task import TaskSet
 from code_envs.vector import CodeVectorEnv
 
-__all__ = ["compare_throughput", "step_cost"]
+__all__ = ["Recorder", "compare_throughput", "step_cost"]
 
 WORKERS = (1, 2)
 
@@ -97,7 +97,7 @@ def compare_throughput(
     vector = CodeVectorEnv(num_envs, env=CodeRepairEnv, tasks=tasks, executor=executor)
     rng = np.random.default_rng(seed)
     observations, _ = vector.reset(seed=seed)
-    recorder = _Recorder(executor)
+    recorder = Recorder(executor)
     vector.executor = recorder  # type: ignore[assignment]  # only `submit` is used
     alone, together = [], []
     for _ in range(rounds):
@@ -119,14 +119,15 @@ def compare_throughput(
     }
 
 
-class _Recorder:
-    """Hands jobs to an executor and remembers them."""
+class Recorder:
+    """Stands for a vector environment's executor: hands jobs to it and remembers them."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.jobs: list[Job] = []
 
     def submit(self, job: Job) -> Any:
+        """Hand a job to the executor."""
         self.jobs.append(job)
         return self.executor.submit(job)
 

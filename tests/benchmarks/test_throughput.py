@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from benchmarks.throughput import METHODS, main, measure
+from benchmarks.throughput import METHODS, ceiling, main, measure
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_takes_steps(method):
     """Every kind of vector environment is made, stepped and closed."""
     assert measure(method, "CodeGeneration-v0", 2, 0.1) > 0
+
+
+def test_the_ceiling_counts_executions_alone():
+    """A step that executes has a ceiling; one that never does has none."""
+    assert ceiling("CodeRepair-v0", 4, 0.5) > 0
+    assert math.isnan(ceiling("CodeSearch-v0", 2, 0.1))
 
 
 def test_the_table_has_a_row_per_cell(capsys):
