@@ -1,10 +1,11 @@
 """How much cheaper does a trained agent make programs that it never saw?
 
-    python -m benchmarks.optimization --json runs/optimization.json
+    python -m benchmarks.optimization --json runs/optimization.jsonl
 
 A pointer policy imitates the best single transformation (found by executing all candidates) on the states that it
-visits, then learns by PPO on the reward of CodeOptimization-v0; both on the split "train" of the slow programs. On
-the split "test" it plays one episode per program. The baselines choose among the same candidates:
+visits, then learns by PPO on the reward of CodeOptimization-v0. Cross-validation: each fold of the slow programs is
+played by a policy that was trained on the others, one episode per program. The baselines choose among the same
+candidates:
 
 * random: uniform over the valid actions of the environment, submit and undo among them;
 * climb: tries candidates in random order and keeps each that lowers the cost, up to so many executions per program;
@@ -12,24 +13,22 @@ the split "test" it plays one episode per program. The baselines choose among th
 * look-ahead: executes every candidate of every state and takes the best; what the policy imitates, at many times
   the executions.
 
-A program that fails a held-out test counts as no gain. Intervals: 95 % bootstrap over programs and runs.
+A program that fails a held-out test counts as no gain. Intervals: 95 % bootstrap over programs and runs. A fold is
+written when it is over; the command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-import matplotlib as mpl
 import numpy as np
 import torch
 from stable_baselines3 import PPO
@@ -37,10 +36,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.utils import set_random_seed
 
-from agents.evaluation import Interval, bootstrap_mean
 from agents.imitation import Imitation, ImitationConfig
 from agents.policies import FusionPolicy
 from agents.vec_env import VectorEnvAdapter
+from benchmarks.optimization_page import show, write
+from benchmarks.run_file import RunFile
 from code_envs.envs.optimization import SUBMIT, UNDO, CodeOptimizationEnv
 from code_envs.execution.cache import CachedExecutor
 from code_envs.execution.executor import Executor
@@ -50,10 +50,7 @@ from code_envs.tasks.sources import load
 from code_envs.tasks.task import TaskSet
 from code_envs.vector import CodeVectorEnv
 
-__all__ = ["Played", "Settings", "climb", "climb_by", "main", "play", "show", "table", "train"]
-
-mpl.use("Agg")
-from matplotlib import pyplot
+__all__ = ["Played", "Run", "Settings", "climb", "climb_by", "divided", "main", "play", "train"]
 
 EXECUTIONS = 16
 BUDGETS = (2, 4, 8)
@@ -76,13 +73,41 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that shapes a run."""
+    """Everything that shapes all runs.
 
-    seed: int = 0
-    minutes: float = 5.0
+    Attributes:
+        folds: Parts of the programs; each is played by a policy that was trained on the others.
+        minutes: Of training, per fold.
+        ppo_share: Of the minutes, what PPO has; imitation has the rest.
+        num_envs: Episodes at a time in training.
+        shuffles: Runs of what chooses at random, per fold and seed.
+    """
+
+    folds: int = 3
+    minutes: float = 4.0
     ppo_share: float = 0.5
     num_envs: int = 16
-    shuffles: int = 20
+    shuffles: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One fold with one seed."""
+
+    fold: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return f"fold {self.fold}, seed {self.seed}"
+
+
+def divided(tasks: TaskSet, fold: int, folds: int) -> tuple[TaskSet, TaskSet]:
+    """What to train on and what to play: the programs, by name, are dealt out to the folds in turn."""
+    held_out = set(tasks.ids[fold::folds])
+    rest, chosen = ([task for task in tasks if (task.task_id in held_out) is inside] for inside in (False, True))
+    return replace(tasks, tasks=tuple(rest), splits={}), replace(tasks, tasks=tuple(chosen), splits={})
 
 
 def play(env: CodeOptimizationEnv, choose: Choose, executions: Sequence[int] | None = None) -> list[Played]:
@@ -149,18 +174,19 @@ def _following(policy: BasePolicy) -> Choose:
 # training -----------------------------------------------------------------------------------------
 
 
-def train(tasks: TaskSet, executor: Executor, settings: Settings) -> tuple[PPO, list[dict[str, float]]]:
+def train(tasks: TaskSet, executor: Executor, settings: Settings, seed: int) -> tuple[PPO, list[dict[str, float]]]:
     """Imitate, then reinforce.
 
     Args:
         tasks: What to train on.
         executor: Runs the programs; it remembers outcomes, as the same programs come again and again.
         settings: See there.
+        seed: Seeds the network, the episodes and both phases.
 
     Returns:
         The model, and its progress: phase (0 imitation, 1 PPO), minutes, success of recent episodes.
     """
-    set_random_seed(settings.seed)
+    set_random_seed(seed)
     vector = CodeVectorEnv(
         settings.num_envs,
         env=CodeOptimizationEnv,
@@ -171,10 +197,10 @@ def train(tasks: TaskSet, executor: Executor, settings: Settings) -> tuple[PPO, 
         **ENVIRONMENT,
     )
     env = VectorEnvAdapter(vector)
-    env.seed(settings.seed)
+    env.seed(seed)
     model = PPO(
         FusionPolicy, env, n_steps=32, batch_size=128, n_epochs=4, learning_rate=3e-4, gamma=0.98, clip_range=0.2,
-        ent_coef=0.01, target_kl=0.03, seed=settings.seed, device="cpu",
+        ent_coef=0.01, target_kl=0.03, seed=seed, device="cpu",
         policy_kwargs={"features_extractor_kwargs": NETWORK},
     )  # fmt: skip
     curve: list[dict[str, float]] = []
@@ -191,7 +217,7 @@ def train(tasks: TaskSet, executor: Executor, settings: Settings) -> tuple[PPO, 
         env.observation_space, env.action_space, lambda _: 0.0, features_extractor_kwargs=NETWORK | {"dropout": 0.1}
     )
     config = ImitationConfig(buffer_size=8192, negatives=None, common_actions=(SUBMIT,), thin=3, learning_rate=2e-3)
-    Imitation(pupil, env, config, settings.seed).learn(progress)
+    Imitation(pupil, env, config, seed).learn(progress)
     model.policy.load_state_dict(pupil.state_dict())
     for each in vector.envs:
         assert isinstance(each, CodeOptimizationEnv)
@@ -226,113 +252,63 @@ class _Progress(BaseCallback):
 # results ------------------------------------------------------------------------------------------
 
 
-def table(runs: dict[str, list[list[Played]]]) -> dict[str, dict[str, Interval]]:
-    """Mean log cost ratio, success in per cent, and executions per program, by method."""
-    rows = {}
-    for method, played in runs.items():
-        gains = np.array([[each.gain for each in run] for run in played])
-        solved = np.array([[float(each.success) for each in run] for run in played])
-        spent = np.array([[float(each.executions) for each in run] for run in played])
-        rows[method] = {
-            "gain": bootstrap_mean(gains),
-            "success": bootstrap_mean(solved, scale=100.0),
-            "executions": bootstrap_mean(spent),
-        }
-    return rows
+def _measured(run: Run, tasks: TaskSet, executor: Executor, settings: Settings) -> dict[str, Any]:
+    """Train on the other folds and play one: what every method made of each of its programs."""
+    others, held_out = divided(tasks, run.fold, settings.folds)
+    model, curve = train(others, executor, settings, run.seed)
+    env = CodeOptimizationEnv(tasks=held_out, executor=executor, **ENVIRONMENT)
+    expert = CodeOptimizationEnv(tasks=held_out, executor=executor, expert=True, **ENVIRONMENT)
+    seeds = [1000 * run.seed + number for number in range(settings.shuffles)]
+    played = {
+        "random": [play(env, _random(seed)) for seed in seeds],
+        "policy": [play(env, _following(model.policy))],
+        "look-ahead": [play(expert, lambda env, observation, info: int(info["expert_action"]))],
+    }
+    for budget in (*BUDGETS, EXECUTIONS):
+        spent = [budget] * len(held_out)
+        played[f"climb, {budget}"] = [play(env, climb(seed), spent) for seed in seeds]
+        played[f"climb in the policy's order, {budget}"] = [play(env, climb_by(model.policy), spent)]
+    return {
+        "key": run.key,
+        "fold": run.fold,
+        "seed": run.seed,
+        "played": {method: [[asdict(each) for each in one] for one in runs] for method, runs in played.items()},
+        "curve": curve,
+    }
 
 
-def show(rows: dict[str, dict[str, Interval]]) -> str:
-    """The table as Markdown."""
-    lines = [
-        "| method | log(first cost / final cost) | times cheaper | success, % | executions per program |",
-        "|---|---|---|---|---|",
-    ]
-    for method, row in rows.items():
-        gain = row["gain"]
-        lines.append(
-            f"| {method} | {gain.estimate:.2f} [{gain.low:.2f}, {gain.high:.2f}] | {math.exp(gain.estimate):.1f} "
-            f"| {row['success']} | {row['executions'].estimate:.1f} |"
-        )
-    return "\n".join(lines)
+def _player(settings: Settings) -> Callable[[Run], dict[str, Any]]:
+    torch.set_num_threads(1)  # two spin against the workers: six times the CPU time on a busy machine
+    executor = CachedExecutor(open_executor("local:2"), MemoryStore())
+    tasks = load("slow", executor)
+    return lambda run: _measured(run, tasks, executor, settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.optimization", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--quick", action="store_true", help="half a minute of training: shows that all works")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=5.0, help="minutes of training")
-    parser.add_argument("--json", type=Path, help="write the results here")
-    parser.add_argument("--report", type=Path, help="folder of the report [docs/results, none if quick]")
+    parser.add_argument("--quick", action="store_true", help="half a minute per fold, one seed: shows that all works")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=4.0, help="minutes of training of a fold")
+    parser.add_argument("--json", type=Path, required=True, help="file of finished folds; made or gone on with")
+    parser.add_argument("--results", type=Path, help="folder of the report, such as docs/results")
     options = parser.parse_args(arguments)
-    settings = Settings(options.seed, 0.5 if options.quick else options.minutes, shuffles=3 if options.quick else 20)
-    torch.set_num_threads(1)  # two spin against the workers: six times the CPU time on a busy machine
-    executor = CachedExecutor(open_executor("local:2"), MemoryStore())
-    tasks = load("slow", executor)
-    model, curve = train(tasks.split("train"), executor, settings)
-    env = CodeOptimizationEnv(tasks=tasks, split="test", executor=executor, **ENVIRONMENT)
-    expert = CodeOptimizationEnv(tasks=tasks, split="test", executor=executor, expert=True, **ENVIRONMENT)
-    policy = play(env, _following(model.policy))
-    runs = {
-        "random": [play(env, _random(seed)) for seed in range(settings.shuffles)],
-        "policy": [policy],
-        "look-ahead": [play(expert, lambda env, observation, info: int(info["expert_action"]))],
-    }
-    for budget in (*BUDGETS, EXECUTIONS):
-        spent = [budget] * len(env.tasks)
-        runs[f"climb, {budget}"] = [play(env, climb(seed), spent) for seed in range(settings.shuffles)]
-        runs[f"climb in the policy's order, {budget}"] = [play(env, climb_by(model.policy), spent)]
-    rows = table(runs)
-    report = show(rows)
-    print(report)
-    result = {
-        "command": " ".join(["python -m benchmarks.optimization", *(sys.argv[1:] if arguments is None else arguments)]),
-        "settings": asdict(settings),
-        "tasks": {"name": tasks.name, "sha256": tasks.sha256, "test": len(env.tasks)},
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, CPU",
-        "rows": {method: {key: asdict(cell) for key, cell in row.items()} for method, row in rows.items()},
-        "policy": [asdict(each) for each in policy],
-        "curve": curve,
-    }
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1))
-    folder = options.report or (None if options.quick else Path("docs", "results"))
-    if folder:
-        _write_report(folder, result, report)
+    settings = Settings(minutes=options.minutes)
+    if options.quick:
+        settings = Settings(minutes=0.5, shuffles=2)
+    runs = [Run(fold, seed) for seed in range(1 if options.quick else options.seeds) for fold in range(settings.folds)]
+    file = RunFile(options.json, _head(settings))
+    file.play(runs, lambda: _player(settings))
+    records = file.of(runs)
+    print(show(records))
+    if options.results:
+        write(options.results, file.head, records)
     return 0
 
 
-def _write_report(folder: Path, result: dict[str, Any], report: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    curve = result["curve"]
-    figure, axes = pyplot.subplots(figsize=(6, 3.4), layout="constrained")
-    for phase, name in enumerate(("imitation", "PPO")):
-        rows = [row for row in curve if row["phase"] == phase]
-        axes.plot([row["minutes"] for row in rows], [row["success"] for row in rows], marker=".", label=name)
-    axes.set(xlabel="minutes", ylabel="success, training tasks", ylim=(0, 1))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(folder / "optimization.png", dpi=110)
-    pyplot.close(figure)
-    settings, tasks = result["settings"], result["tasks"]
-    text = f"""# CodeOptimization-v0: programs that were never trained on
-
-`{result["command"]}`, seed {settings["seed"]}, {settings["minutes"]:g} minutes of training on {result["machine"]}
-(2 shared x86-64 cores). {tasks["test"]} programs of the split "test" of `{tasks["name"]}`; random and climb are means
-over {settings["shuffles"]} runs, the policy and its training are one run. Brackets: 95 % bootstrap over programs and
-runs. Cost is counted in steps (`code_envs.syntax.costing`), so these figures come again; training is limited by time,
-so the policy's row does not exactly. A program that fails a held-out test counts as no gain.
-
-{report}
-
-`climb` tries candidates in random order, or in the policy's, and keeps what lowers the cost, up to so many executions
-per program; `look-ahead` executes every candidate of every state, which the column of executions does not count, and
-is what the policy imitates before PPO. The policy decides itself when to submit.
-
-![success while training](optimization.png)
-"""
-    (folder / "optimization.md").write_text(text)
+def _head(settings: Settings) -> dict[str, Any]:
+    machine = f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, CPU"
+    return {"settings": asdict(settings), "machine": machine}
 
 
 if __name__ == "__main__":

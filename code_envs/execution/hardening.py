@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import glob
 import os
 import resource
@@ -20,7 +19,7 @@ import struct
 import sys
 from collections.abc import Callable
 
-from code_envs.execution.kernel import check, libc, number, pointer, prctl
+from code_envs.execution.kernel import check, libc, number, open_high, pointer, prctl
 
 __all__ = [
     "ChildLimits",
@@ -34,6 +33,7 @@ __all__ = [
     "kill_group",
     "kill_namespace",
     "landlock_abi",
+    "limit_processes",
     "limit_resources",
     "new_root",
     "open_children",
@@ -109,11 +109,7 @@ def open_children() -> int:
     Raises:
         OSError: If the kernel lists no children.
     """
-    low = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
-    try:
-        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 13)  # the low numbers belong to the jobs
-    finally:
-        os.close(low)
+    return open_high(f"/proc/self/task/{os.getpid()}/children")
 
 
 def kill_children(listing: int) -> None:
@@ -363,6 +359,20 @@ class ChildLimits:
         for kind, pair in self._calls:
             if self._set(kind, pair) != 0 and (sys.platform == "linux" or kind.value != resource.RLIMIT_AS):
                 raise OSError(f"the limit of resource {kind.value} was refused")
+
+
+def limit_processes() -> None:
+    """Start no process or thread. Tried in a probe, because the machine's root is not held to it.
+
+    Raises:
+        OSError: If the limit does not hold.
+    """
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+    try:
+        os.fork()
+    except BlockingIOError:
+        return
+    raise OSError("one process was allowed, and a fork still succeeded")
 
 
 def limit_resources() -> None:

@@ -8,11 +8,12 @@ Source: numbers of system calls from the kernel's `asm/unistd_64.h` and `asm-gen
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import platform
 import sys
 
-__all__ = ["NUMBERS", "check", "libc", "machine", "number", "pointer", "prctl", "quick"]
+__all__ = ["NUMBERS", "check", "libc", "machine", "number", "open_high", "pointer", "prctl", "quick"]
 
 libc = ctypes.CDLL(None, use_errno=True)
 pointer = ctypes.c_void_p
@@ -65,3 +66,16 @@ def check(result: int, what: str) -> int:
 def prctl(option: int, value: int, what: str) -> None:
     """Set one property of the calling process; raises OSError."""
     check(libc.prctl(option, ctypes.c_ulong(value), pointer(0), pointer(0), pointer(0)), what)
+
+
+def open_high(path: str) -> int:
+    """A descriptor to read a file with, out of the way of the low ones, which belong to the jobs.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    low = os.open(path, os.O_RDONLY)
+    try:
+        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 13)
+    finally:
+        os.close(low)

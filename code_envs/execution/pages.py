@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from code_envs.execution.kernel import check, libc, pointer
+from code_envs.execution.kernel import check, libc, open_high, pointer
 
 __all__ = ["Listing", "join_pages", "own_code_pages"]
 
@@ -35,7 +35,7 @@ class Listing:
     """The caller's memory map, opened before Landlock hides `/proc`, and read as often as needed."""
 
     def __init__(self) -> None:
-        self._file = os.open("/proc/self/maps", os.O_RDONLY)
+        self._file = open_high("/proc/self/maps")
 
     def __iter__(self) -> Iterator[_Mapping]:
         os.lseek(self._file, 0, os.SEEK_SET)

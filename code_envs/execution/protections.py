@@ -104,7 +104,7 @@ class Plan:
         seccomp.CandidateFilter(self.programs).install()
         try:
             os.fork()
-        except PermissionError:
+        except (BlockingIOError, PermissionError):
             return
         raise OSError("the filter was installed, and a fork still succeeded")
 

@@ -70,8 +70,10 @@ class _Zygote:
         scratch: bool,
         sweep: Callable[[int], None],
         drive: Callable[..., None] | None,
+        results: int | None,
     ) -> None:
         self.filter = candidate_filter
+        self.results = results
         self.drive = drive
         self.scratch = scratch
         self.sweep = sweep
@@ -96,9 +98,7 @@ class _Zygote:
 
     def job(self, fields: tuple[Any, ...]) -> None:
         """One job from fork to clean scratch."""
-        results = _results()
-        if results != RESULTS:
-            raise OSError(f"descriptor {RESULTS} must be free for results, and {results} was given")
+        results = _results() if self.results is None else self.results
         # room for the reply's header before the child's lines: header and body leave in one system call
         os.lseek(results, wire.REPLY.size, os.SEEK_SET)
         self.progress[0] = BODY_UNREAD
@@ -108,7 +108,7 @@ class _Zygote:
             pid = os.fork()
         except OSError:
             _drain(fields[10])
-            os.close(results)
+            self.put_away(results)
             _write_all(wire.REPLY.pack(wire.MAGIC, fields[1], wire.END_REFUSED, *[0] * 8))
             return
         if pid == 0:
@@ -134,9 +134,16 @@ class _Zygote:
         measured = (wall_us, cpu_us, usage.ru_maxrss, usage.ru_minflt)
         os.pwrite(results, wire.REPLY.pack(wire.MAGIC, fields[1], end, code, 0, *measured, 0, size), 0)
         _send(results, wire.REPLY.size + size)
-        os.close(results)
+        self.put_away(results)
         if self.scratch:
             _empty(hardening.SCRATCH)
+
+    def put_away(self, results: int) -> None:
+        """Let go of the memory of a job's results."""
+        if self.results is None:
+            os.close(results)
+        else:
+            os.ftruncate(results, 0)
 
     def _lay_out_limits(
         self, open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, file_kib: int, output_kib: int
@@ -195,12 +202,15 @@ def _write_all(data: bytes) -> None:
 
 
 def _results() -> int:
-    """A file that only the caller has: in memory where the system can."""
+    """A file that only the caller has, in memory where the system can; its descriptor is `RESULTS`."""
     if LINUX:
-        return os.memfd_create("results", 0)
-    descriptor, path = tempfile.mkstemp()
-    os.unlink(path)
-    os.set_inheritable(descriptor, True)
+        descriptor = os.memfd_create("results", 0)
+    else:
+        descriptor, path = tempfile.mkstemp()
+        os.unlink(path)
+        os.set_inheritable(descriptor, True)
+    if descriptor != RESULTS:
+        raise OSError(f"descriptor {RESULTS} must be free for results, and {descriptor} was given")
     return descriptor
 
 
@@ -306,10 +316,12 @@ def _start(config: dict[str, Any]) -> None:
     if scratch:
         os.chmod(hardening.SCRATCH, 0o700)  # a container's is open to all
     sweep = _sweeper(plan)
-    alone = os.getpid() == 1 and not plan.programs
-    _harden(plan, scratch, alone)
-    candidate_filter = seccomp.CandidateFilter(plan.programs, alone) if "seccomp" in plan.layers else None
-    zygote = _Zygote(candidate_filter, scratch, sweep, drive)
+    _give_up_rights(plan)
+    alone = _candidates_are_alone(plan)
+    results = _results() if alone else None
+    _confine(plan, scratch, alone)
+    candidate_filter = seccomp.CandidateFilter(plan.programs) if "seccomp" in plan.layers and not alone else None
+    zygote = _Zygote(candidate_filter, scratch, sweep, drive, results)
     warm_up(zygote.counter)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, CHILD)
@@ -387,7 +399,7 @@ def _sweeper(plan: Plan) -> Callable[[int], None]:
     return lambda pid: hardening.kill_children(listing)
 
 
-def _harden(plan: Plan, scratch: bool, alone: bool) -> None:
+def _give_up_rights(plan: Plan) -> None:
     hardening.limit_resources()
     if not LINUX:
         return
@@ -395,6 +407,20 @@ def _harden(plan: Plan, scratch: bool, alone: bool) -> None:
     hardening.die_with_parent()
     if plan.programs:
         hardening.hide_memory()
+
+
+def _candidates_are_alone(plan: Plan) -> bool:
+    """Whether a candidate has this process beside it, no other, and cannot start one.
+
+    Then one filter serves both, and one memory file serves all jobs. What a candidate of a machine without that limit
+    would start, it is denied by a filter of its own. Measured: 3 % of a small job.
+    """
+    if os.getpid() != 1 or plan.programs or "seccomp" not in plan.layers:
+        return False
+    return hardening.attempt(hardening.limit_processes) is None
+
+
+def _confine(plan: Plan, scratch: bool, alone: bool) -> None:
     if "landlock" in plan.layers:
         readable = [*plan.readable, "/proc"] if plan.programs and os.path.isdir("/proc/self") else plan.readable
         hardening.restrict_files(readable, [hardening.SCRATCH] if scratch else [], plan.programs)

@@ -40,6 +40,7 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 _LOAD, _EQ, _GT, _GE, _SET, _RET = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _EPERM, _ENOSYS = 0x7FFF0000, 0x80000000, 0x50001, 0x50026
+_EAGAIN = 0x5000B  # what a limit of processes answers, so that a candidate sees the same with it and without
 _NR, _ARCH = 0, 4
 _CLONE_THREAD = 0x10000
 _MAP_SHARED, _MAP_ANONYMOUS = 1, 0x20
@@ -83,8 +84,8 @@ def restrict_system_calls(guard_metadata: bool, programs: bool = False, alone: b
     Args:
         guard_metadata: Also deny chmod, chown and utime, needed where no mount namespace hides the machine's files.
         programs: Allow those of compilers and virtual machines, too.
-        alone: The caller is process 1 of a namespace where it runs one candidate at a time: also spare it signals and
-            limits, which a candidate's own filter need not do then.
+        alone: The caller is process 1 of a namespace where it runs one candidate at a time, and a limit keeps that one
+            from starting processes: also deny what a second filter would (`CandidateFilter`), which it does without.
 
     Raises:
         OSError: If the kernel has no seccomp filters, or the machine is not known.
@@ -96,6 +97,8 @@ def restrict_system_calls(guard_metadata: bool, programs: bool = False, alone: b
         numbers.update(range(int(first), int(last or first) + 1))
     if guard_metadata:
         numbers.difference_update(_METADATA[here])
+    if alone:
+        numbers.difference_update(NUMBERS[here][name] for name in _UNSHARED)
     program = _prologue()
     # glibc falls back from clone3 to clone, whose flags a filter can see
     program += [(_EQ, 0, 1, number("clone3")), (_RET, 0, 0, _ENOSYS)]
@@ -120,6 +123,8 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
     return ranges
 
 
+_UNSHARED = ("memfd_create", "seccomp")
+"""Memory that outlives its process, and filters that the kernel would have to keep."""
 _PRCTL = (3, 15, 16, 39)
 """Reading, and the name of the thread."""
 
@@ -164,33 +169,31 @@ def _sparing() -> list[_Instruction]:
 class CandidateFilter:
     """The second filter, which the runner itself could not work under: no processes, no signals to others.
 
-    Short, because the kernel compiles it for every child: with 25 instructions all protection cost 10 % of a small
-    job, with the 6 of a candidate that is alone 6 %. It is of no use without the first (`restrict_system_calls`). Built
-    once, before the forks.
+    Short, because the kernel compiles it for every child: its 25 instructions are 4 % of a small job. It is of no use
+    without the first (`restrict_system_calls`), and a candidate that is alone with process 1 needs none. Built once,
+    before the forks.
 
     Args:
         programs: For a process that is about to become a compiled program or a virtual machine: threads are allowed.
-        alone: The first filter was told so: no signal of the candidate reaches another process.
     """
 
-    def __init__(self, programs: bool = False, alone: bool = False) -> None:
-        names = ["memfd_create", "seccomp", *(("rt_sigqueueinfo", "fork", "vfork") if programs else ("clone",))]
+    def __init__(self, programs: bool = False) -> None:
+        names = [*_UNSHARED, *(("rt_sigqueueinfo", "fork", "vfork") if programs else ())]
         denied = [NUMBERS[machine()][name] for name in names if name in NUMBERS[machine()]]
         program: list[_Instruction] = [(_LOAD, 0, 0, _NR)]  # the first filter looks at the architecture
         # the pid of the caller stands in one place: a fresh child pays for each write with page faults
-        own = None if alone else len(program) + 7
-        program += [] if alone else _own_process()
-        program += _threads_only() if programs else []
-        program += [] if alone else _narrowed(_PRCTL) if programs else _unless("prctl", 0, 1)
+        own = len(program) + 7
+        program += _own_process()
+        program += _threads_only() if programs else [(_EQ, 0, 1, number("clone")), (_RET, 0, 0, _EAGAIN)]
+        program += _narrowed(_PRCTL) if programs else _unless("prctl", 0, 1)
         program += [(_EQ, len(denied) - place, 0, each) for place, each in enumerate(denied)]
         program += [(_RET, 0, 0, _ALLOW), (_RET, 0, 0, _EPERM)]
         self._filter = _Installed(program)
-        self._own = None if own is None else ctypes.c_uint32.from_buffer(self._filter.code, 8 * own + 4)
+        self._own = ctypes.c_uint32.from_buffer(self._filter.code, 8 * own + 4)
 
     def install(self) -> None:
         """Confine the calling process, for good."""
-        if self._own is not None:
-            self._own.value = os.getpid()
+        self._own.value = os.getpid()
         self._filter.install()
 
 

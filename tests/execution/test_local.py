@@ -184,6 +184,27 @@ def test_many_jobs_leave_nothing(executor):
     assert executor._workers[0] is worker
 
 
+def test_nothing_of_a_report_is_left_for_the_next_job():
+    """What a candidate writes, maps or reserves in the memory of its results is gone, and freed, after it."""
+    source = """
+import mmap, os
+def f(x):
+    if x:
+        os.pwrite(3, b'SECRET' * 1000, 1 << 16)
+        mmap.mmap(3, 1 << 16)[5000:5006] = b'SECRET'
+        os.lseek(3, 1 << 15, os.SEEK_SET)
+        os.fchmod(3, 0)
+        os.posix_fallocate(3, 0, 1 << 17)
+    found = os.pread(3, 1 << 20, 0)
+    return [os.fstat(3).st_blocks, len(found), b'SECRET' in found]
+"""
+    with LocalExecutor(1) as one:
+        clean, dirty, after = (one.run(job(source, x)) for x in (0, 1, 0))
+    assert after.results == clean.results
+    assert values.decode(clean.results[0].value)[2] is False
+    assert dirty.results != clean.results
+
+
 def test_large_job_and_result(executor):
     """A source and a result beyond any pipe's buffer pass, several in flight."""
     source = b"#" * 3_000_000 + b"\ndef f(x): return 'r' * x\n"
