@@ -365,6 +365,8 @@ OFF = {
     "protections": {"Plan._probe": "lambda self, layer, action: self.missing.update({layer: 'switched off'})"},
     "runner": {
         "_sweeper": "lambda plan: lambda pid: None",
+        # one memory file for all jobs is no protection, so the bare runner has it as well
+        "_candidates_are_alone": "lambda plan: True",
     },
 }
 
