@@ -43,6 +43,8 @@ _ALLOW, _KILL, _EPERM, _ENOSYS = 0x7FFF0000, 0x80000000, 0x50001, 0x50026
 _EAGAIN = 0x5000B  # what a limit of processes answers, so that a candidate sees the same with it and without
 _NR, _ARCH = 0, 4
 _CLONE_THREAD = 0x10000
+_FORK = (signal.SIGCHLD, 0x1200000 | signal.SIGCHLD)
+"""Flags of a plain fork, without and with the kernel noting the child's id, as glibc asks for: no namespaces."""
 _MAP_SHARED, _MAP_ANONYMOUS = 1, 0x20
 
 _Instruction = tuple[int, int, int, int]
@@ -105,7 +107,7 @@ def restrict_system_calls(guard_metadata: bool, programs: bool = False, alone: b
     if not programs:  # what the runner may be denied as well stands here: each line of a child's filter costs 3 us
         program += [*_narrowed(_PRCTL if alone else (1, *_PRCTL))]
         program += [(_EQ, 0, 1, number("rt_sigqueueinfo")), (_RET, 0, 0, _EPERM)]
-        program += _sparing() if alone else []
+        program += [*_sparing(), *_one_of("clone", 0, _FORK)] if alone else []
     for first_number, last_number in _ranges(sorted(numbers)):
         program += [(_GT, 3, 0, last_number), (_GE, 0, 1, first_number), (_RET, 0, 0, _ALLOW), (_RET, 0, 0, _EPERM)]
     program.append((_RET, 0, 0, _EPERM))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,9 @@ from code_envs.execution.local import LocalExecutor
 from code_envs.testing import HOSTILE, AttackReport, Fault, attack, attacks, check_executor
 from code_envs.testing.campaign import missing_tools
 from code_envs.testing.hostile import CLASSES
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
 
 
 @pytest.fixture(params=["root", "user", "none"])
@@ -47,6 +54,30 @@ def pids(executor):
     """Processes of the worker for Python and of that for other languages, where there is one."""
     other = executor._other._workers if executor._other is not None else []
     return [worker.pid for worker in (*executor._workers, *other)]
+
+
+def as_nobody(*words, timeout=600):
+    """Run Python as a user without any right, by the first interpreter that this user can run."""
+    packages = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": packages, "PYTHONDONTWRITEBYTECODE": "1"}
+    given = {"cwd": "/tmp", "env": environment, "user": NOBODY, "group": NOBODY, "extra_groups": []}
+    version = f"import sys, code_envs, gymnasium, numpy; assert sys.version_info[:2] == {sys.version_info[:2]}"
+    for interpreter in (sys.executable, "/usr/bin/python3"):
+        try:
+            subprocess.run([interpreter, "-c", version], **given, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return subprocess.run([interpreter, *words], **given, capture_output=True, text=True, timeout=timeout)
+    pytest.skip(f"neither {sys.executable} nor /usr/bin/python3 can import this project as user {NOBODY}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="all other tests run as an ordinary user already")
+def test_no_program_has_its_way_with_an_ordinary_user():
+    """As above, where the client has no right that it could hand on, and so other protections than root's."""
+    done = as_nobody("-m", "code_envs", "attack", "--executor", "local")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert f"{len(HOSTILE)} programs, 0 paid, 0 escaped, 0 hung, 0 survived" in done.stdout
 
 
 @pytest.mark.slow

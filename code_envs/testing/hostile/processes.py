@@ -194,6 +194,9 @@ def f(x): os.execv('/bin/sh', ['sh', '-c', 'true'])
         "signal",
         "ends(raw(57))",
         "ends(raw(56, 17, 0, 0, 0, 0))",
+        "ends(raw(56, 0x10000011, 0, 0, 0, 0))",  # in a user namespace of its own, where other limits hold
+        "ends(raw(56, 0x30000011, 0, 0, 0, 0))",
+        "ends(raw(56, 0x8011, 0, 0, 0, 0))",  # as a sibling
         "ends(raw(435, (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17), ctypes.c_size_t(88)))",
         "ends(check(libc.fork()))",
     ),
