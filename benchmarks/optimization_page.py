@@ -98,8 +98,8 @@ def write(folder: Path, head: dict[str, Any], records: Sequence[Record]) -> None
 {head["machine"]} (2 shared x86-64 cores). Cross-validation over {settings["folds"]} folds: each of the {programs}
 programs of `slow-v0` is played by a policy that was trained for {minutes} minutes on the other folds; runs of
 the policy: {seeds}. Random and climb are means over {settings["shuffles"] * seeds} runs. Brackets: 95 % bootstrap over
-programs and runs. Cost is counted in steps (`code_envs.syntax.costing`), so these figures come again; training is limited
-by time, so the policy's row does not exactly. A program that fails a held-out test counts as no gain.
+programs and runs. Cost is counted in steps (`code_envs.syntax.costing`), so these figures come again; training is
+limited by time, so the policy's row does not exactly. A program that fails a held-out test counts as no gain.
 
 {show(records)}
 
