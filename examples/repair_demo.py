@@ -67,7 +67,8 @@ def main() -> None:
     out = Path(settings.out)
     out.mkdir(parents=True, exist_ok=True)
     set_random_seed(settings.seed)
-    torch.set_num_threads(2)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(2)
     executor = open_executor("local:2")
     train, test = make_tasks(settings, executor)
     print(f"{len(train)} faulty programs to train on, {len(test)} of other originals to test on")

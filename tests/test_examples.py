@@ -18,6 +18,7 @@ TINY = "--minutes 0.2 --builtin-mutants 1 --mbpp-mutants 1 --test-programs 3 --n
 def test_repair_demo(tmp_path, monkeypatch):
     """The demo trains, evaluates and leaves checkpoint, table, curve and run record; the benchmark reads them."""
     monkeypatch.delenv("CODE_ENVS_DATA", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # two threads spin against the other tests: 169 s instead of 105
     command = [sys.executable, "-m", "examples.repair_demo", "--out", str(tmp_path), *TINY]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:]
