@@ -284,7 +284,16 @@ def test_a_tiny_run_of_search_and_its_overhead(problems):
     assert 0 < costs["hyper_share"] < costs["contrastive_share"][DCRL]
 
 
-@pytest.mark.parametrize("name", ["CURL-style", "TACO-style", "with alignment reward", "gate at 0.5", "averaging"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gate at 0.5",
+        pytest.param("CURL-style", marks=pytest.mark.slow),
+        pytest.param("TACO-style", marks=pytest.mark.slow),
+        pytest.param("with alignment reward", marks=pytest.mark.slow),
+        pytest.param("averaging", marks=pytest.mark.slow),
+    ],
+)
 def test_other_methods_train(name, problems):
     """Each trains what it says: objectives take their steps, a fixed gate stays where it is."""
     bench = Bench(problems, Settings(search=TINY))
