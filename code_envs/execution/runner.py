@@ -83,6 +83,8 @@ class _Zygote:
         self.program = Program(self.report, self.counter)
         self.progress = mmap.mmap(-1, mmap.PAGESIZE)
         self.limits = hardening.ChildLimits()
+        if results is not None:
+            self.put_away(results)
 
     def serve(self) -> None:
         """Answer requests until the client closes the stream."""
@@ -139,11 +141,14 @@ class _Zygote:
             _empty(hardening.SCRATCH)
 
     def put_away(self, results: int) -> None:
-        """Let go of the memory of a job's results."""
+        """Let go of the memory of a job's results; what stays holds nothing that one candidate could tell another."""
         if self.results is None:
             os.close(results)
-        else:
-            os.ftruncate(results, 0)
+            return
+        os.ftruncate(results, 0)
+        os.fchmod(results, 0o777)
+        os.utime(results, (0, 0))
+        os.set_blocking(results, True)
 
     def _lay_out_limits(
         self, open_files: int, wall_ms: int, cpu_ms: int, memory_mib: int, file_kib: int, output_kib: int
