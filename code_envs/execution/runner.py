@@ -137,6 +137,7 @@ class _Zygote:
         os.pwrite(results, wire.REPLY.pack(wire.MAGIC, fields[1], end, code, 0, *measured, 0, size), 0)
         _send(results, wire.REPLY.size + size)
         self.put_away(results)
+        os.set_blocking(0, True)  # 0, 1 and 2 are one open file, which all candidates share
         if self.scratch:
             _empty(hardening.SCRATCH)
 
@@ -235,7 +236,7 @@ def _drain(count: int) -> None:
 
 
 def _empty(directory: str) -> None:
-    """Remove everything in a directory, of any depth and mode, without recursion.
+    """Remove everything in a directory, of any depth and mode, without recursion; its times are 0 after it.
 
     Raises:
         OSError: If something stays; the caller must not serve another job.
@@ -259,6 +260,7 @@ def _empty(directory: str) -> None:
                 os.rename(inner_path, os.path.join(directory, f".{number}.{time.monotonic_ns()}"))
             os.rmdir(path)
         names = os.listdir(directory)
+    os.utime(directory, (0, 0))  # a candidate may have set them for the next one to read
 
 
 # ------------------------------------------------------------------------------------------- the start
@@ -319,7 +321,7 @@ def _start(config: dict[str, Any]) -> None:
         plan.missing["tools"] = "compilers need a scratch directory, and so namespaces or a container"
     os.chdir(hardening.SCRATCH if scratch else "/")
     if scratch:
-        os.chmod(hardening.SCRATCH, 0o700)  # a container's is open to all
+        _empty(hardening.SCRATCH)  # a container's is open to all
     sweep = _sweeper(plan)
     _give_up_rights(plan)
     alone = _candidates_are_alone(plan)

@@ -184,12 +184,13 @@ def test_many_jobs_leave_nothing(executor):
     assert executor._workers[0] is worker
 
 
-def test_nothing_of_a_report_is_left_for_the_next_job():
-    """What a candidate writes, maps, reserves or notes at the memory of its results is gone, and freed, after it."""
+def test_nothing_of_a_job_is_left_for_the_next():
+    """What a candidate writes, maps, reserves or notes at its files is gone, and freed, after it."""
     source = """
 import mmap, os
-first = os.fstat(3)
-found = [first.st_mode, first.st_blocks, first.st_atime_ns, first.st_mtime_ns, os.get_blocking(3)]
+found = [os.get_blocking(each) for each in range(4)]
+for each in os.fstat(3), os.stat('.'):
+    found += [each.st_mode, each.st_size, each.st_blocks, each.st_atime_ns, each.st_mtime_ns]
 def f(x):
     if x:
         os.pwrite(3, b'SECRET' * 1000, 1 << 16)
@@ -198,7 +199,10 @@ def f(x):
         os.posix_fallocate(3, 0, 1 << 17)
         os.fchmod(3, 0)
         os.utime(3, ns=(1234, 1234))
+        os.set_blocking(0, False)
         os.set_blocking(3, False)
+        os.chmod('.', 0)
+        os.utime('.', ns=(1234, 1234))
     text = os.pread(3, 1 << 20, 0)
     return [*found, os.fstat(3).st_blocks, len(text), b'SECRET' in text]
 """
