@@ -22,6 +22,7 @@ from collections.abc import Callable
 from code_envs.execution.kernel import check, libc, number, open_high, pointer, prctl
 
 __all__ = [
+    "SCRATCH",
     "ChildLimits",
     "adopt_orphans",
     "attempt",

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from code_envs.execution.hardening import SCRATCH
+
 __all__ = ["VARIABLE", "Honeypots"]
 
 VARIABLE = "CODE_ENVS_PLANTED"
@@ -76,6 +78,7 @@ class Honeypots:
     @property
     def places(self) -> dict[str, str]:
         """What to fill into programs, by name."""
+        here = os.getcwd()
         return {
             "needle_backwards": self.secret[::-1],
             "secret_file": str(self.file),
@@ -85,7 +88,8 @@ class Honeypots:
             "unix": str(self.directory / "u"),
             "abstract": self._abstract,
             "client": str(os.getpid()),
-            "caller_directory": os.getcwd(),
+            # a program has a directory of its own under the name of the scratch directory
+            "caller_directory": str(self.directory) if here == SCRATCH else here,
             "package_directory": str(Path(__file__).resolve().parents[2]),
         }
 
