@@ -37,20 +37,20 @@ __all__ = ["CEILING", "METHODS", "ceiling", "measure"]
 CEILING = "executions alone"
 
 
-def _native(name: str, count: int, **kwargs: Any) -> Any:
-    return gymnasium.make_vec(name, count, vectorization_mode="vector_entry_point", executor="local:2", **kwargs)
+def _native(name: str, count: int) -> Any:
+    return gymnasium.make_vec(name, count, vectorization_mode="vector_entry_point", executor="local:2")
 
 
-def _sync(name: str, count: int, **kwargs: Any) -> Any:
-    return SyncVectorEnv([_maker(name, "local:2", kwargs)] * count)
+def _sync(name: str, count: int) -> Any:
+    return SyncVectorEnv([_maker(name, "local:2")] * count)
 
 
-def _async(name: str, count: int, **kwargs: Any) -> Any:
-    return AsyncVectorEnv([_maker(name, "local:1", kwargs)] * count, context="fork")
+def _async(name: str, count: int) -> Any:
+    return AsyncVectorEnv([_maker(name, "local:1")] * count, context="fork")
 
 
-def _subproc(name: str, count: int, **kwargs: Any) -> Any:
-    return SubprocVecEnv([_maker(name, "local:1", kwargs)] * count, start_method="fork")
+def _subproc(name: str, count: int) -> Any:
+    return SubprocVecEnv([_maker(name, "local:1")] * count, start_method="fork")
 
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -62,11 +62,11 @@ METHODS: dict[str, Callable[..., Any]] = {
 """What makes a vector environment, by name."""
 
 
-def _maker(name: str, executor: str, kwargs: dict[str, Any]) -> Callable[[], Any]:
-    return lambda: gymnasium.make(name, executor=executor, **kwargs)
+def _maker(name: str, executor: str) -> Callable[[], Any]:
+    return lambda: gymnasium.make(name, executor=executor)
 
 
-def measure(method: str, name: str, count: int, seconds: float, **kwargs: Any) -> float:
+def measure(method: str, name: str, count: int, seconds: float) -> float:
     """Steps per second of all environments together.
 
     Args:
@@ -74,41 +74,33 @@ def measure(method: str, name: str, count: int, seconds: float, **kwargs: Any) -
         name: Id of the environment.
         count: Number of environments.
         seconds: How long to step.
-        kwargs: Arguments of the environment.
     """
-    env = METHODS[method](name, count, **kwargs)
+    env = METHODS[method](name, count)
     try:
         rng = np.random.default_rng(0)
         found = env.reset() if method == "SB3 subproc" else env.reset(seed=0)[0]
         found = env.step(_actions(found, rng))[0]
-        taken, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            found = env.step(_actions(found, rng))[0]
-            taken += count
-        return taken / (time.perf_counter() - began)
+        taken, spent_s = _stepped(env, found, rng, count, seconds)
+        return taken / spent_s
     finally:
         env.close()
 
 
-def ceiling(name: str, count: int, seconds: float, **kwargs: Any) -> float:
+def ceiling(name: str, count: int, seconds: float) -> float:
     """Steps per second of the native environment if only its executions took time; NaN where a step has none.
 
     Args:
         name: Id of the environment.
         count: Number of environments.
         seconds: How long to gather executions.
-        kwargs: Arguments of the environment.
     """
-    env = _native(name, count, **kwargs)
+    env = _native(name, count)
     try:
         rng = np.random.default_rng(0)
         found, _ = env.reset(seed=0)
         executor = env.executor
         env.executor = recorder = Recorder(executor)
-        taken, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            found = env.step(_actions(found, rng))[0]
-            taken += count
+        taken, _ = _stepped(env, found, rng, count, seconds)
         if not recorder.jobs:
             return float("nan")
         began = time.perf_counter()
@@ -117,6 +109,15 @@ def ceiling(name: str, count: int, seconds: float, **kwargs: Any) -> float:
         return taken / (time.perf_counter() - began)
     finally:
         env.close()
+
+
+def _stepped(env: Any, found: Any, rng: np.random.Generator, count: int, seconds: float) -> tuple[int, float]:
+    """Random steps for so long: how many all environments took together, and the time, s."""
+    taken, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        found = env.step(_actions(found, rng))[0]
+        taken += count
+    return taken, time.perf_counter() - began
 
 
 def _actions(observations: Any, rng: np.random.Generator) -> np.ndarray:

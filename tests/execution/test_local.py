@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -210,6 +212,31 @@ def f(x):
         clean, dirty, after = (one.run(job(source, x)) for x in (0, 1, 0))
     assert clean.results[0].status is CallStatus.VALUE
     assert after.results == clean.results != dirty.results
+
+
+def test_the_filter_denies_namespaces_before_the_limit_of_processes_is_asked(executor):
+    """A plain fork fails at the limit (EAGAIN); one into namespaces of its own never gets so far (EPERM)."""
+    if executor.capabilities().level != "strong" or platform.machine() != "x86_64":
+        pytest.skip("needs namespaces, and the number of clone on x86-64")
+    source = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def f(flags):
+    if libc.syscall(ctypes.c_long(56), ctypes.c_long(flags), 0, 0, 0, 0) == 0: os._exit(0)
+    return ctypes.get_errno()
+"""
+    outcome = executor.run(job(source, 0x11, 0x10000011))  # SIGCHLD, and with CLONE_NEWUSER
+    assert [each.value for each in outcome.results] == [errno.EAGAIN, errno.EPERM]
+
+
+@pytest.mark.parametrize("namespaces", ["auto", "user", "none"])
+def test_no_placement_lets_a_candidate_fork(namespaces):
+    """By the limit of processes, or by a filter where the limit does not hold: root in a user namespace is exempt."""
+    with LocalExecutor(1, level="weak", namespaces=namespaces) as made:
+        if "seccomp" not in made.capabilities().layers:
+            pytest.skip("needs seccomp")
+        outcome = made.run(job("import os\ndef f(x):\n    if os.fork() == 0: os._exit(0)\n", 1))
+    assert outcome.results[0].exception == "BlockingIOError"
 
 
 def test_large_job_and_result(executor):

@@ -56,7 +56,7 @@ def pids(executor):
     return [worker.pid for worker in (*executor._workers, *other)]
 
 
-def as_nobody(*words, timeout=600):
+def as_nobody(*words):
     """Run Python as a user without any right, by the first interpreter that this user can run."""
     packages = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": packages, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -67,7 +67,7 @@ def as_nobody(*words, timeout=600):
             subprocess.run([interpreter, "-c", version], **given, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
             continue
-        return subprocess.run([interpreter, *words], **given, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run([interpreter, *words], **given, capture_output=True, text=True, timeout=280)
     pytest.skip(f"neither {sys.executable} nor /usr/bin/python3 can import this project as user {NOBODY}")
 
 
